@@ -1,0 +1,4 @@
+from mlregistry.models.predictions import PoolScore, Prediction
+from mlregistry.models.registry import FeatureStatistics, ModelFile, ModelStatus, ModelType, ModelVersion
+
+__all__ = ["FeatureStatistics", "ModelFile", "ModelStatus", "ModelType", "ModelVersion", "PoolScore", "Prediction"]

@@ -1,0 +1,36 @@
+"""Which roles, scopes and environments are there, and what does each allow?"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+
+class Role(StrEnum):
+    """A person's role in one organization, lowest first."""
+
+    VIEWER = "viewer"
+    OPERATOR = "operator"
+    ADMIN = "admin"
+    OWNER = "owner"
+
+    def includes(self, other: Role) -> bool:
+        order = list(Role)
+        return order.index(self) >= order.index(other)
+
+
+class Scope(StrEnum):
+    """What an API key may do; a key has one or more."""
+
+    READ = "read"
+    PREDICT = "predict"
+    DECIDE = "decide"
+    FEEDBACK = "feedback"
+    EXECUTE = "execute"
+    MANAGE = "manage"
+
+
+class Environment(StrEnum):
+    """What happens in LAB never changes what PROD sees."""
+
+    PROD = "PROD"
+    LAB = "LAB"

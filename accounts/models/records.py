@@ -1,0 +1,31 @@
+"""Who did what, on what, and why? Rows are only ever inserted."""
+
+from __future__ import annotations
+
+from django.db import models
+
+from accounts.models.people import ApiKey, Organization, User
+
+
+class AuditEntry(models.Model):
+    """One deed of a person, a key or a job. The application's database role may insert and read, nothing else."""
+
+    organization = models.ForeignKey(Organization, null=True, blank=True, on_delete=models.DO_NOTHING)
+    at = models.DateTimeField(auto_now_add=True)
+    person = models.ForeignKey(User, null=True, blank=True, on_delete=models.DO_NOTHING)
+    api_key = models.ForeignKey(ApiKey, null=True, blank=True, on_delete=models.DO_NOTHING)
+    actor = models.CharField(max_length=160)  # as it was called then: a name outlives its row
+    deed = models.CharField(max_length=80)  # "account.validated", "instance.evaluated"
+    subject = models.CharField(max_length=160)  # "aws-account/12", "instance/i-0abc"
+    before = models.JSONField(null=True, blank=True)
+    after = models.JSONField(null=True, blank=True)
+    reason = models.TextField(blank=True)
+    request_id = models.CharField(max_length=64, blank=True)
+
+    class Meta:
+        ordering = ["-id"]
+        verbose_name_plural = "audit entries"
+        indexes = [models.Index(fields=["organization", "-id"], name="audit_by_organization")]
+
+    def __str__(self) -> str:
+        return f"{self.at:%Y-%m-%d %H:%M} {self.actor}: {self.deed} {self.subject}"

@@ -1,0 +1,58 @@
+"""What was expected of a pool, by which model, from data how old?"""
+
+from __future__ import annotations
+
+from django.contrib.postgres.fields import ArrayField
+from django.db import models
+
+from accounts.models import Organization
+from instances.models import Pool
+from mlregistry.models.registry import ModelVersion
+
+
+class PoolScore(models.Model):
+    """The current expectation of a pool: one row, upserted after each ingest. None = unknown, with the reason."""
+
+    pool = models.OneToOneField(Pool, primary_key=True, on_delete=models.CASCADE, related_name="score")
+    model = models.ForeignKey(ModelVersion, null=True, on_delete=models.SET_NULL)  # None: the baseline without a model
+    scored_at = models.DateTimeField()
+    interruption_probability = models.FloatField(null=True)
+    probability_low = models.FloatField(null=True)
+    probability_high = models.FloatField(null=True)
+    horizon_seconds = models.IntegerField(null=True)
+    evidence = models.CharField(max_length=8)  # trace | advisor | none
+    safety_score = models.FloatField(null=True)
+    components = models.JSONField(default=dict)  # advisor, stability, structural, learned; each value, weight, share
+    features = ArrayField(models.FloatField(null=True), null=True)  # in the order of FEATURES; None = unknown
+    feature_hash = models.CharField(max_length=64)
+    spot_usd_micro = models.IntegerField(null=True)
+    on_demand_usd_micro = models.BigIntegerField(null=True)
+    prices_as_of = models.DateTimeField(null=True)  # end of the last whole fetch of the region
+    price_changed_at = models.DateTimeField(null=True)
+    advisor_as_of = models.DateTimeField(null=True)
+    on_demand_as_of = models.DateTimeField(null=True)
+    unknown = ArrayField(models.CharField(max_length=120), default=list)  # which data is missing
+
+    class Meta:
+        indexes = [models.Index(fields=["scored_at"], name="score_age")]
+
+
+class Prediction(models.Model):
+    """A prediction that a decision or an API call used; its outcome comes later."""
+
+    organization = models.ForeignKey(Organization, null=True, blank=True, on_delete=models.CASCADE)
+    pool = models.ForeignKey(Pool, null=True, on_delete=models.SET_NULL)
+    model = models.ForeignKey(ModelVersion, null=True, on_delete=models.SET_NULL)
+    prediction_type = models.CharField(max_length=24)
+    inputs = models.JSONField()
+    output = models.JSONField()
+    probability = models.FloatField(null=True)
+    confidence = models.FloatField(null=True)
+    evidence = models.CharField(max_length=8)
+    latency_ms = models.FloatField()
+    created_at = models.DateTimeField(auto_now_add=True)
+    horizon_seconds = models.IntegerField(null=True)
+
+    class Meta:
+        ordering = ["-id"]
+        indexes = [models.Index(fields=["organization", "-id"], name="prediction_by_organization")]

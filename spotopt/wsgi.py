@@ -1,0 +1,9 @@
+"""Process `web`: REST and pages."""
+
+import os
+
+from django.core.wsgi import get_wsgi_application
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "spotopt.settings")
+
+application = get_wsgi_application()
