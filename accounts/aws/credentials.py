@@ -71,4 +71,4 @@ class RoleCredentials(Credentials):
         self._granted_at = self._clock()
         self._expires_at = grant.expires_at
         self._frozen = ReadOnlyCredentials(grant.access_key, grant.secret_key, grant.token)
-        self.access_key, self.secret_key, self.token = self._frozen[:3]
+        self.access_key, self.secret_key, self.token = grant.access_key, grant.secret_key, grant.token

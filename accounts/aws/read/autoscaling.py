@@ -114,7 +114,7 @@ class Group:
     @property
     def has_weighted_capacity(self) -> bool:
         overrides = self.mixed_policy.overrides if self.mixed_policy else ()
-        return any(each.weighted_capacity for each in (*overrides, *self.members))
+        return any(each.weighted_capacity for each in overrides) or any(each.weighted_capacity for each in self.members)
 
 
 def groups(session: AwsSession) -> Iterator[Group]:

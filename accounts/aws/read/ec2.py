@@ -79,7 +79,7 @@ def instance_types(session: AwsSession) -> Iterator[InstanceTypeFacts]:
 
 def offerings(session: AwsSession) -> Iterator[tuple[str, str]]:
     """(instance type, zone id) for each type that a zone of the region offers."""
-    request = {"LocationType": "availability-zone-id", "MaxResults": MOST_PER_PAGE}
+    request: dict[str, Any] = {"LocationType": "availability-zone-id", "MaxResults": MOST_PER_PAGE}
     for page in pages(session, "ec2", "DescribeInstanceTypeOfferings", **request):
         for each in page["InstanceTypeOfferings"]:
             yield each["InstanceType"], each["Location"]

@@ -79,7 +79,5 @@ def _count(devices: Iterable[dict[str, Any]]) -> int:
 
 
 def _baseline_gbps(cards: list[dict[str, Any]]) -> float | None:
-    baselines = [card.get("BaselineBandwidthInGbps") for card in cards]
-    if not baselines or None in baselines:
-        return None
-    return float(sum(baselines))
+    known = [float(card["BaselineBandwidthInGbps"]) for card in cards if "BaselineBandwidthInGbps" in card]
+    return sum(known) if known and len(known) == len(cards) else None

@@ -1,0 +1,68 @@
+"""Our quick reader of timestamps says what botocore's says."""
+
+from __future__ import annotations
+
+import time
+from datetime import UTC, datetime
+
+import pytest
+from botocore.utils import parse_timestamp as botocore_parse_timestamp
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from accounts.aws.timestamps import parse_timestamp
+
+AWARE = st.datetimes(datetime(1970, 1, 2), datetime(2100, 1, 1), timezones=st.just(UTC))
+
+
+def outcome(parse, value):
+    try:
+        at = parse(value)
+    except (ValueError, RuntimeError) as error:
+        return type(error)
+    return at, at.utcoffset()
+
+
+@given(AWARE, st.sampled_from(["seconds", "milliseconds", "microseconds"]))
+def test_iso_times_are_the_same_instant(at, timespec):
+    text = at.isoformat(timespec=timespec).replace("+00:00", "Z")
+    assert parse_timestamp(text) == botocore_parse_timestamp(text)
+    assert parse_timestamp(text).utcoffset() == botocore_parse_timestamp(text).utcoffset()
+
+
+@given(AWARE, st.sampled_from(["+00:00", "-05:30", "+0200", ""]))
+def test_other_offsets_are_left_to_botocore(at, offset):
+    text = at.strftime("%Y-%m-%dT%H:%M:%S") + offset
+    assert outcome(parse_timestamp, text) == outcome(botocore_parse_timestamp, text)
+
+
+@given(st.text(alphabet="0123456789-:TZ.,+W ", max_size=30))
+@example("2024-02-28T24:00:00Z")
+@example("2024-02-30T00:00:00Z")
+@example("2024-W09-3T00:00:00Z")
+@example("20240228T093000Z")
+@example("2024-02-28T09:30:00,5Z")
+@example("2024-02-28T09:30:00.123456789Z")
+@example("2024-02-28T09:30Z")
+@example("1709112600")
+@example("")
+def test_any_other_text_ends_as_it_does_with_botocore(text):
+    assert outcome(parse_timestamp, text) == outcome(botocore_parse_timestamp, text)
+
+
+@pytest.mark.parametrize("value", [1709112600, 1709112600.5, "Wed, 28 Feb 2024 09:30:00 GMT", "20240228"])
+def test_numbers_and_mail_dates_are_read_too(value):
+    assert parse_timestamp(value) == botocore_parse_timestamp(value)
+
+
+def test_a_page_of_timestamps_takes_less_than_a_fifth_of_botocores_time():
+    texts = [f"2024-02-28T09:{minute:02}:{second:02}.000Z" for minute in range(5) for second in range(60)]
+
+    def seconds(parse) -> float:
+        began = time.process_time()
+        for text in texts:
+            parse(text)
+        return time.process_time() - began
+
+    ours, theirs = (min(seconds(parse) for _ in range(3)) for parse in (parse_timestamp, botocore_parse_timestamp))
+    assert ours < theirs / 5
