@@ -68,11 +68,9 @@ def is_reachable(directory: Path) -> bool:
     try:
         asked = subprocess.run(
             ["test", "-x", os.fspath(directory.resolve())],
-            user=account.uid,
-            group=account.gid,
-            extra_groups=[],
             cwd="/",
             check=False,
+            **account.identity(),
         )
     except PermissionError as error:
         raise CannotStart(
@@ -133,7 +131,8 @@ def start(data: Path, *, socket_dir: Path, log: Path, durable: bool) -> Child:
     if account:
         os.chown(socket_dir, account.uid, account.gid)
     settings = SETTINGS | ({} if durable else FORGETFUL) | {"unix_socket_directories": os.fspath(socket_dir)}
-    command = [bin_dir / "postgres", "-D", data, *(word for k, v in settings.items() for word in ("-c", f"{k}={v}"))]
+    options = [word for name, value in settings.items() for word in ("-c", f"{name}={value}")]
+    command: list[str | Path] = [bin_dir / "postgres", "-D", data, *options]
     deadline = time.monotonic() + RESTART_PATIENCE
     while True:
         server = supervise.start("PostgreSQL", command, log=log, user=account, stops_on=signal.SIGINT)
@@ -160,13 +159,11 @@ def _initialize(bin_dir: Path, data: Path, account: User | None) -> None:
         os.chown(fresh, account.uid, account.gid)
     made = subprocess.run(
         [bin_dir / "initdb", "-D", fresh, *INITDB, "--no-instructions", "--no-sync"],
-        user=account and account.uid,
-        group=account and account.gid,
-        extra_groups=[] if account else None,
         cwd="/",
         capture_output=True,
         text=True,
         check=False,
+        **(account.identity() if account else {}),
     )
     if made.returncode != 0:
         raise CannotStart(f"initdb failed: {' '.join(made.stderr.split())}")

@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 PR_SET_PDEATHSIG = 1  # linux/prctl.h
 POLL_SECONDS = 0.25
@@ -18,10 +19,14 @@ POLL_SECONDS = 0.25
 
 @dataclass(frozen=True, slots=True)
 class User:
-    """Whom a child runs as; None in `start` means: as we do."""
+    """Whom a child runs as, when not as we do."""
 
     uid: int
     gid: int
+
+    def identity(self) -> dict[str, Any]:
+        """What subprocess must be told, so that the child keeps none of our groups either."""
+        return {"user": self.uid, "group": self.gid, "extra_groups": []}
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,11 +86,9 @@ def start(
             stderr=subprocess.STDOUT,
             env=env,
             cwd=cwd or "/",
-            user=user and user.uid,
-            group=user and user.gid,
-            extra_groups=[] if user else None,
             start_new_session=True,  # Ctrl-C reaches us alone, and we stop the children in order
             preexec_fn=_die_with_parent(orphaned) if is_linux else None,
+            **(user.identity() if user else {}),
         )
     return Child(name, process, log, stops_on)
 
