@@ -1,0 +1,392 @@
+"""Which Spot pools should a workload use, and how many On-Demand instances must stay?
+
+Confidence = mean of (1 − width of the interruption probability's interval) over the allocated Spot instances.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from decimal import Decimal
+from typing import Annotated, Any, Literal
+
+import numpy as np
+from annotated_types import Ge, Gt, Le, MaxLen, MinLen
+from numpy.typing import NDArray
+from pydantic import ConfigDict
+
+from instances.domain.money import a_month
+from instances.domain.snapshot import EVIDENCE, Market
+from pipelines.engines.contract import Case, Decision, Engine, PlanStep
+
+STRICT = ConfigDict(extra="forbid")
+Share = Annotated[float, Ge(0), Le(1)]
+Types = Annotated[tuple[str, ...], MaxLen(2000)]
+
+
+@dataclass(frozen=True, slots=True)
+class Workload:
+    """`count` like instances somebody needs in a region, each at least this large."""
+
+    region: str
+    vcpus: Annotated[float, Gt(0)]
+    memory_gib: Annotated[float, Gt(0)]
+    name: str = ""
+    count: Annotated[int, Gt(0), Le(10_000)] = 1
+    architecture: Literal["x86_64", "arm64"] = "x86_64"
+    gpu_count: Annotated[int, Ge(0)] = 0
+    instance_types: Types = ()  # only these; empty = any
+    zone_ids: Annotated[tuple[str, ...], MaxLen(50)] = ()  # only these; empty = any
+    __pydantic_config__ = STRICT
+
+
+@dataclass(frozen=True, slots=True)
+class Running:
+    """What serves the workload today."""
+
+    instance_type: str
+    region: str
+    count: Annotated[int, Gt(0)] = 1
+    workload: str = ""
+    __pydantic_config__ = STRICT
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    instances: Annotated[tuple[Running, ...], MaxLen(10_000)] = ()
+    __pydantic_config__ = STRICT
+
+
+@dataclass(frozen=True, slots=True)
+class Constraints:
+    """Limits of this request; what is not named keeps the platform's default (spec 6)."""
+
+    max_interruption_probability: Share = 0.20
+    min_safety_score: Share = 0.75
+    min_savings: Share = 0.20
+    min_zones: Annotated[int, Ge(1)] = 3
+    max_share_in_one_pool: Share = 0.20
+    min_on_demand_share: Share = 0.15
+    min_evidence: Literal["advisor", "trace"] = "advisor"
+    blocked_types: Types = ()
+    max_price_age_seconds: Annotated[int, Gt(0)] = 7200
+    max_score_age_seconds: Annotated[int, Gt(0)] = 7200
+    max_advisor_age_seconds: Annotated[int, Gt(0)] = 26 * 3600
+    __pydantic_config__ = STRICT
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """How safety and price are weighed in the ranking; the two sum to 1."""
+
+    safety_weight: float = 0.6
+    savings_weight: float = 0.4
+    top: int = 5
+    layers_from: int = 5  # members; below, zones and shares do not apply (spec 6)
+
+
+Requirements = Annotated[tuple[Workload, ...], MinLen(1), MaxLen(100)]
+
+
+def decide(case: Case, config: Config) -> Decision:
+    """Rank pools for each workload and spread its instances; without fresh data all stays On-Demand, and says so."""
+    answers = [_answer(workload, case, config) for workload in case.requirements]
+    savings = [a.savings for a in answers if a.savings is not None]
+    sure = [c for a in answers for c in a.confidences]
+    steps = [step for a in answers for step in a.launches]
+    return Decision(
+        recommendations=tuple(a.as_json for a in answers),
+        confidence_score=math.fsum(sure) / len(sure) if sure else None,
+        estimated_savings=sum(savings, Decimal(0)) if len(savings) == len(answers) else None,
+        execution_plan=tuple(PlanStep(n, "launch", target, p) for n, (target, p) in enumerate(steps, 1)),
+        warnings=tuple(w for a in answers for w in a.warnings),
+        data_as_of={r: _ages(m) for r, m in sorted(case.markets.items())},
+        explanation={"ranking": f"{config.safety_weight:g} × safety + {config.savings_weight:g} × savings"},
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Answer:
+    as_json: dict[str, Any]
+    savings: Decimal | None
+    confidences: list[float]
+    launches: list[tuple[str, dict[str, Any]]]
+    warnings: list[str]
+
+
+def _answer(workload: Workload, case: Case, config: Config) -> _Answer:
+    market = case.markets[workload.region]
+    limits: Constraints = case.constraints
+    fits = _fits(market, workload, limits)
+    stale = _stale(market, limits, case.at)
+    fallback = _cheapest_on_demand(market, fits)
+    savings_share = _savings_share(market, fallback)
+    refused, passing = _judge(market, fits, savings_share, limits, case.closed, is_stale=bool(stale))
+    order = _ranked(market, passing, savings_share, config)
+    spot, on_demand = _spread(market, order, workload.count, limits, config)
+    name = workload.name or f"{workload.vcpus:g} vCPU, {workload.memory_gib:g} GiB"
+    warnings = [f"{name}: {reason}" for reason in stale + _layer_warnings(market, spot, workload, limits, config)]
+    if fallback is None and on_demand:
+        warnings.append(f"{name}: no On-Demand price is known for a type that fits in {workload.region}")
+    baseline = _baseline(workload, case, market, fallback)
+    chosen = [(int(i), n) for i, n in spot.items()]
+    cost = _monthly(market, chosen, fallback, on_demand)
+    savings = None if baseline is None or cost is None else baseline[1] - cost
+    top = [_pool(market, int(i), rank) for rank, i in enumerate(order[: config.top], 1)]
+    return _Answer(
+        as_json={
+            "requirement": name,
+            "region": workload.region,
+            "count": workload.count,
+            "current_instance_type": baseline[0] if baseline else None,
+            "current_monthly_cost": _money(baseline[1] if baseline else None),
+            "recommended_instance_type": top[0]["instance_type"] if top else None,
+            "recommended_monthly_cost": _money(cost),
+            "monthly_savings": _money(savings),
+            "top_pools": top,
+            "allocation": [{**_pool(market, i, None), "count": n} for i, n in chosen],
+            "on_demand": _on_demand(market, fallback, on_demand),
+            "considered": int(fits.sum()),
+            "refused": refused,
+        },
+        savings=savings,
+        confidences=[float(market.confidence[i]) for i, n in chosen for _ in range(n)],
+        launches=_launches(market, chosen, fallback, on_demand),
+        warnings=warnings,
+    )
+
+
+def _fits(market: Market, workload: Workload, limits: Constraints) -> NDArray[np.bool_]:
+    fits = (market.vcpus >= workload.vcpus) & (market.memory_gib >= workload.memory_gib) & ~market.is_bare_metal
+    fits &= market.is_x86 if workload.architecture == "x86_64" else market.is_arm
+    fits &= (market.gpu_count >= workload.gpu_count) if workload.gpu_count else (market.gpu_count == 0)
+    if workload.instance_types:
+        fits &= np.isin(market.instance_types, workload.instance_types)
+    if workload.zone_ids:
+        fits &= np.isin(market.zone_ids, workload.zone_ids)
+    if limits.blocked_types:
+        fits &= ~np.isin(market.instance_types, limits.blocked_types)
+    return fits
+
+
+def _stale(market: Market, limits: Constraints, at: datetime) -> list[str]:
+    """Which of the region's data is missing or older than its limit."""
+    found = []
+    for what, when, limit in (
+        ("Spot prices", market.prices_as_of, limits.max_price_age_seconds),
+        ("scores", market.scored_at, limits.max_score_age_seconds),
+        ("Advisor ratings", market.advisor_as_of, limits.max_advisor_age_seconds),
+    ):
+        if when is None:
+            found.append(f"no {what} for {market.region}")
+        elif at - when > timedelta(seconds=limit):
+            found.append(f"{what} of {market.region} are {(at - when).total_seconds() / 3600:.1f} h old")
+    return found
+
+
+def _savings_share(market: Market, fallback: int | None) -> NDArray[np.float64]:
+    """What a pool saves against the cheapest On-Demand type that fits, not against its own list price:
+    a machine ten times too large at 90 % off saves nothing."""
+    if fallback is None:
+        return np.full(len(market), np.nan)
+    return 1.0 - market.usd_per_hour / market.on_demand_usd_per_hour[fallback]
+
+
+def _judge(
+    market: Market,
+    fits: NDArray[np.bool_],
+    savings_share: NDArray[np.float64],
+    limits: Constraints,
+    closed: frozenset[tuple[str, str]],
+    *,
+    is_stale: bool,
+) -> tuple[dict[str, int], NDArray[np.bool_]]:
+    """How many fitting pools each limit refuses (a pool may fall to several), and which pools pass them all."""
+    passes = {  # NaN compares false, so an unknown never passes
+        "stale_data": np.full(len(market), not is_stale),
+        "unknown": ~np.isnan(savings_share + market.safety + market.probability),
+        "quarantine": ~_closed(market, closed),
+        "interruption_probability": market.probability <= limits.max_interruption_probability,
+        "evidence": market.evidence >= EVIDENCE.index(limits.min_evidence),
+        "safety_score": market.safety >= limits.min_safety_score,
+        "savings": savings_share >= limits.min_savings,
+    }
+    refused = {name: int((fits & ~mask).sum()) for name, mask in passes.items()}
+    every = fits.copy()
+    for mask in passes.values():
+        every &= mask
+    return refused, every
+
+
+def _closed(market: Market, closed: frozenset[tuple[str, str]]) -> NDArray[np.bool_]:
+    shut = np.zeros(len(market), dtype=bool)
+    for instance_type, zone_id in closed:
+        shut |= (market.instance_types == instance_type) & (market.zone_ids == zone_id)
+    return shut
+
+
+def _ranked(
+    market: Market, passing: NDArray[np.bool_], savings_share: NDArray[np.float64], config: Config
+) -> NDArray[np.intp]:
+    """Indices of the passing pools, best first; ties by price, then name, so that the order never depends on rows."""
+    rows = np.flatnonzero(passing)
+    score = config.safety_weight * market.safety[rows] + config.savings_weight * savings_share[rows]
+    keys = (market.zone_ids[rows], market.instance_types[rows], market.usd_per_hour[rows], -score)
+    return rows[np.lexsort(keys)]
+
+
+def _cheapest_on_demand(market: Market, fits: NDArray[np.bool_]) -> int | None:
+    rows = np.flatnonzero(fits & ~np.isnan(market.on_demand_usd_per_hour))
+    if not len(rows):
+        return None
+    keys = (market.zone_ids[rows], market.instance_types[rows], market.on_demand_usd_per_hour[rows])
+    return int(rows[np.lexsort(keys)[0]])
+
+
+def _spread(
+    market: Market, order: NDArray[np.intp], count: int, limits: Constraints, config: Config
+) -> tuple[Counter[int], int]:
+    """How many instances each pool gets, and how many stay On-Demand, under layers 3 and 4.
+
+    Zones take turns, so that layer 2 is met where the pools allow it at all.
+    """
+    if not len(order):
+        return Counter(), count
+    if count < config.layers_from:
+        return Counter({int(order[0]): count}), 0
+    most = math.floor(count * limits.max_share_in_one_pool)
+    wanted = count - math.ceil(count * limits.min_on_demand_share)
+    by_zone: dict[str, list[int]] = {}
+    for i in order:
+        by_zone.setdefault(str(market.zone_ids[i]), []).append(int(i))
+    spread: Counter[int] = Counter()
+    while wanted and any(by_zone.values()):
+        for pools in by_zone.values():
+            if wanted and pools:
+                if most and spread[pools[0]] < most:
+                    spread[pools[0]] += 1
+                    wanted -= 1
+                if spread[pools[0]] >= most:
+                    pools.pop(0)
+    spread = +spread
+    return spread, count - spread.total()
+
+
+def _layer_warnings(
+    market: Market, spot: Counter[int], workload: Workload, limits: Constraints, config: Config
+) -> list[str]:
+    if not spot:
+        return ["no Spot pool passes every limit; all instances stay On-Demand"]
+    zones = {str(market.zone_ids[i]) for i in spot}
+    if workload.count >= config.layers_from and len(zones) < limits.min_zones:
+        return [f"Spot pools pass in {len(zones)} zones only, {limits.min_zones} wanted"]
+    return []
+
+
+def _baseline(workload: Workload, case: Case, market: Market, fallback: int | None) -> tuple[str, Decimal] | None:
+    """What it costs today: the running instances On-Demand, or the cheapest On-Demand type that fits."""
+    mine = [r for r in case.state.instances if r.region == workload.region and r.workload == workload.name]
+    if not mine:
+        if fallback is None:
+            return None
+        each = _usd(market.on_demand_usd_per_hour[fallback])
+        return str(market.instance_types[fallback]), a_month(each) * workload.count
+    total = Decimal(0)
+    for running in mine:
+        rows = np.flatnonzero(market.instance_types == running.instance_type)
+        if not len(rows) or math.isnan(market.on_demand_usd_per_hour[rows[0]]):
+            return None
+        total += a_month(_usd(market.on_demand_usd_per_hour[rows[0]])) * running.count
+    return mine[0].instance_type, total
+
+
+def _monthly(market: Market, chosen: list[tuple[int, int]], fallback: int | None, on_demand: int) -> Decimal | None:
+    if on_demand and fallback is None:
+        return None
+    total = sum((a_month(_usd(market.usd_per_hour[i])) * n for i, n in chosen), Decimal(0))
+    if on_demand and fallback is not None:
+        total += a_month(_usd(market.on_demand_usd_per_hour[fallback])) * on_demand
+    return total
+
+
+def _pool(market: Market, i: int, rank: int | None) -> dict[str, Any]:
+    safety = float(market.safety[i])
+    spot, listed = _usd(market.usd_per_hour[i]), _usd(market.on_demand_usd_per_hour[i])
+    answer: dict[str, Any] = {
+        "instance_type": str(market.instance_types[i]),
+        "zone_id": str(market.zone_ids[i]),
+        "spot_price": str(spot),
+        "on_demand_price": str(listed),
+        "monthly_cost": str(a_month(spot)),
+        "monthly_savings": str(a_month(listed) - a_month(spot)),
+        "safety_score": safety,
+        "risk_score": 1 - safety,
+        "interruption_probability": float(market.probability[i]),
+        "evidence": EVIDENCE[market.evidence[i]],
+    }
+    return answer if rank is None else {"rank": rank, **answer}
+
+
+def _on_demand(market: Market, fallback: int | None, count: int) -> dict[str, Any] | None:
+    if fallback is None:
+        return None
+    price = _usd(market.on_demand_usd_per_hour[fallback])
+    return {"instance_type": str(market.instance_types[fallback]), "count": count, "on_demand_price": str(price)}
+
+
+def _launches(
+    market: Market, chosen: list[tuple[int, int]], fallback: int | None, on_demand: int
+) -> list[tuple[str, dict[str, Any]]]:
+    steps = [
+        (
+            f"{market.instance_types[i]} in {market.zone_ids[i]}",
+            {
+                "instance_type": str(market.instance_types[i]),
+                "zone_id": str(market.zone_ids[i]),
+                "market": "spot",
+                "count": n,
+            },
+        )
+        for i, n in chosen
+    ]
+    if on_demand and fallback is not None:
+        name = str(market.instance_types[fallback])
+        steps.append((name, {"instance_type": name, "market": "on-demand", "count": on_demand}))
+    return steps
+
+
+def _ages(market: Market) -> dict[str, str | None]:
+    return {
+        "spot_prices": _stamp(market.prices_as_of),
+        "on_demand_prices": _stamp(market.on_demand_as_of),
+        "advisor": _stamp(market.advisor_as_of),
+        "scores": _stamp(market.scored_at),
+    }
+
+
+def _stamp(when: datetime | None) -> str | None:
+    return None if when is None else when.isoformat().replace("+00:00", "Z")
+
+
+def _usd(value: float) -> Decimal:
+    return Decimal(f"{value:.6f}")
+
+
+def _money(value: Decimal | None) -> str | None:
+    return None if value is None else str(value)
+
+
+ENGINE = Engine(
+    name="spot_optimizer",
+    decision_type="spot_optimize",
+    path="spot-optimize",
+    version="1",
+    State=State,
+    Requirements=Requirements,
+    Constraints=Constraints,
+    config=Config(),
+    decide=decide,
+    regions=lambda workloads: frozenset(w.region for w in workloads),
+)
