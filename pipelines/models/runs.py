@@ -89,9 +89,15 @@ class ExperimentLog(models.Model):
     receipt = models.JSONField()
     receipt_sha256 = models.CharField(max_length=64)
     decided_at = models.DateTimeField()
+    is_latest = models.BooleanField(default=False)  # of its instance; lists join on it
 
     class Meta:
         ordering = ["-decided_at"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["instance"], condition=Q(is_latest=True), name="one_latest_decision_per_instance"
+            ),
+        ]
         indexes = [
             models.Index(fields=["organization", "-decided_at"], name="experiments_by_organization"),
             models.Index(fields=["instance", "-decided_at"], name="experiments_by_instance"),
