@@ -1,0 +1,77 @@
+"""How are figures written for people? None is always a dash, never a number."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+
+from django import template
+from django.utils import timezone
+from django.utils.dateparse import parse_datetime
+
+register = template.Library()
+
+UNKNOWN = "–"
+
+
+@register.filter
+def share(value: float | None) -> str:
+    """A share in [0, 1] as per cent: 0.1734 → 17.3 %, and what would round to nothing keeps two digits."""
+    if value is None:
+        return UNKNOWN
+    percent = 100 * value
+    return f"{percent:.2g} %" if 0 < abs(percent) < 1 else f"{percent:.1f} %"
+
+
+@register.filter
+def score(value: float | None) -> str:
+    return UNKNOWN if value is None else f"{value:.2f}"
+
+
+@register.filter
+def dollars(value: Decimal | float | str | None) -> str:
+    """1234.5 → $1,234.50."""
+    if value is None or value == "":
+        return UNKNOWN
+    amount = Decimal(str(value))
+    sign = "−" if amount < 0 else ""
+    return f"{sign}${abs(amount):,.2f}"
+
+
+@register.filter
+def hourly(micro: int | None) -> str:
+    """Micro-dollars an hour → $0.0416/h."""
+    return UNKNOWN if micro is None else f"${Decimal(micro) / 1_000_000:.4f}/h"
+
+
+@register.filter
+def age(value: Any) -> str:
+    """How long ago an instant was, in one unit."""
+    when = parse_datetime(value) if isinstance(value, str) else value
+    if not isinstance(when, datetime):
+        return "never"
+    seconds = (timezone.now() - when).total_seconds()
+    for length, name in ((86400, "d"), (3600, "h"), (60, "min")):
+        if seconds >= length:
+            return f"{seconds / length:.0f} {name} ago"
+    return "just now"
+
+
+@register.filter
+def milliseconds(value: float | None) -> str:
+    if value is None:
+        return UNKNOWN
+    return f"{value / 1000:.1f} s" if value >= 1000 else f"{value:.0f} ms"
+
+
+@register.filter
+def compact(value: Any) -> str:
+    """A figure of a receipt: floats short, None a dash, the rest as it is."""
+    if value is None:
+        return UNKNOWN
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, float):
+        return f"{value:.4g}"
+    return str(value)
