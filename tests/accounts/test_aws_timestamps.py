@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from accounts.aws.timestamps import parse_timestamp
 
-AWARE = st.datetimes(datetime(1970, 1, 2), datetime(2100, 1, 1), timezones=st.just(UTC))
+AWARE = st.datetimes(datetime.fromisoformat("1970-01-02"), datetime.fromisoformat("2100-01-01"), timezones=st.just(UTC))
 
 
 def outcome(parse, value):
