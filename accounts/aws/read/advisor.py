@@ -125,7 +125,7 @@ def parse(raw: bytes) -> list[AdvisorEntry]:
     """Every entry of the file. AdvisorMalformed at the first thing that is not as we know it: all or nothing."""
     try:
         document = json.loads(raw)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise AdvisorMalformed(f"truncated or not JSON: {error}") from error
     _check_bands(_member(document, "ranges", list, "file"))
     entries = [
