@@ -34,3 +34,8 @@ class Environment(StrEnum):
 
     PROD = "PROD"
     LAB = "LAB"
+
+
+# Who may see the rows of a model that belongs to no organization (accounts/ownership.py)
+SHARED = "*"  # the market, the catalogue, the models: every organization reads them
+PLATFORM = "-"  # the installation's own books: no organization does

@@ -1,6 +1,16 @@
 from django.apps import AppConfig
 
+from accounts.domain import PLATFORM, SHARED
+
 
 class MlregistryConfig(AppConfig):
     name = "mlregistry"
     verbose_name = "Model registry"
+
+    ownership = {
+        "ModelFile": PLATFORM,
+        "ModelVersion": SHARED,
+        "FeatureStatistics": SHARED,
+        "PoolScore": SHARED,
+        "Prediction": "organization",
+    }

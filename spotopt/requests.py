@@ -6,13 +6,11 @@ import logging
 import re
 import uuid
 from collections.abc import Callable
-from contextvars import ContextVar
 
 import structlog
 from django.http import HttpRequest, HttpResponse
 
-request_id: ContextVar[str] = ContextVar("request_id", default="")
-organization: ContextVar[str] = ContextVar("organization", default="")
+from accounts.tracing import organization, request_id
 
 PLAIN = re.compile(r"^[A-Za-z0-9._-]{8,64}$")
 

@@ -18,6 +18,8 @@ SECRET_KEY = env.required("SECRET_KEY", why="sessions are signed with it; 50 ran
 ALLOWED_HOSTS = env.words("ALLOWED_HOSTS", ("127.0.0.1", "localhost"))
 CSRF_TRUSTED_ORIGINS = env.words("CSRF_TRUSTED_ORIGINS")
 IS_HTTPS = env.flag("HTTPS", True)
+ADMIN_PATH = env.text("ADMIN_PATH", "admin/")
+PROXIES = env.whole("PROXIES", 0)  # in front of us, each adding to X-Forwarded-For; 0 = that header is anybody's word
 
 # --- Applications -------------------------------------------------------------------------------------------------
 INSTALLED_APPS = [
@@ -140,13 +142,13 @@ SPOTOPT_DATA = env.path("SPOTOPT_DATA", BASE_DIR.parent / "shared" / "data")
 IGNORE_TAGS = env.words("IGNORE_TAGS", ("spotopt:ignore", "cloudoptim:ignore"))
 
 # --- The API ------------------------------------------------------------------------------------------------------
-REST_FRAMEWORK = {
+REST_FRAMEWORK: dict[str, Any] = {
     "DEFAULT_AUTHENTICATION_CLASSES": [
         "accounts.authentication.ApiKeyAuthentication",
         "accounts.authentication.PersonAuthentication",
     ],
     "DEFAULT_PERMISSION_CLASSES": ["accounts.authentication.HasCaller"],
-    "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
+    "DEFAULT_PARSER_CLASSES": ["spotopt.bodies.Json"],
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
     "DEFAULT_PAGINATION_CLASS": "spotopt.pagination.LimitOffset",
     "DEFAULT_FILTER_BACKENDS": ["django_filters.rest_framework.DjangoFilterBackend"],
@@ -154,11 +156,13 @@ REST_FRAMEWORK = {
     "EXCEPTION_HANDLER": "spotopt.problems.handle",
     "UNAUTHENTICATED_USER": None,
     "DEFAULT_THROTTLE_CLASSES": ["accounts.throttling.CallerThrottle"],
+    "NUM_PROXIES": PROXIES,
     "DEFAULT_THROTTLE_RATES": {
         "caller": env.text("API_RATE", "6000/min"),
         "sign-in": env.text("SIGN_IN_RATE", "10/min"),
     },
     "COERCE_DECIMAL_TO_STRING": True,
+    "SCHEMA_COERCE_PATH_PK": False,
     "DATETIME_FORMAT": "%Y-%m-%dT%H:%M:%S.%fZ",
 }
 SPECTACULAR_SETTINGS = {
@@ -172,7 +176,14 @@ SPECTACULAR_SETTINGS = {
     "REDOC_DIST": "SIDECAR",
     "COMPONENT_SPLIT_REQUEST": True,
     "SCHEMA_PATH_PREFIX": "/api/v1",
+    "SORT_OPERATIONS": True,
+    "POSTPROCESSING_HOOKS": [
+        "drf_spectacular.hooks.postprocess_schema_enums",
+        "spotopt.schema.say_how_it_refuses",
+    ],
 }
+API_BODY_LIMIT_MIB = env.whole("API_BODY_LIMIT_MIB", 8, least=1)
+DATA_UPLOAD_MAX_MEMORY_SIZE = API_BODY_LIMIT_MIB * 2**20
 
 # --- The browser --------------------------------------------------------------------------------------------------
 STATIC_URL = "static/"

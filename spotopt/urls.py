@@ -1,8 +1,32 @@
-"""Where does an address lead? Pages, /api/v1/, /admin/, /healthz."""
+"""Where does an address lead? Pages, /api/v1/, the admin, probes."""
 
 from __future__ import annotations
 
+from django.conf import settings
 from django.contrib import admin
-from django.urls import path
+from django.urls import include, path, re_path
 
-urlpatterns = [path("admin/", admin.site.urls)]
+from accounts.views import admin_sign_in
+from spotopt import probes, problems
+from spotopt.schema import Docs, Index, Schema
+
+api = [
+    path("", Index.as_view(), name="api"),
+    path("schema/", Schema.as_view(), name="schema"),
+    path("docs/", Docs.as_view(), name="docs"),
+]
+
+urlpatterns = [
+    path("", include("accounts.urls")),
+    path("api/v1/", include(api)),
+    re_path(r"^api/", problems.unknown_route),
+    path(f"{settings.ADMIN_PATH}login/", admin_sign_in),
+    path(settings.ADMIN_PATH, admin.site.urls),
+    path("healthz", probes.alive, name="healthz"),
+    path("readyz", probes.ready, name="readyz"),
+]
+
+handler400 = problems.page_bad
+handler403 = problems.page_denied
+handler404 = problems.page_not_found
+handler500 = problems.page_failed

@@ -1,0 +1,8 @@
+"""Which request, and whose, does a log line, an error or an audit entry belong to?"""
+
+from __future__ import annotations
+
+from contextvars import ContextVar
+
+request_id: ContextVar[str] = ContextVar("request_id", default="")  # empty outside a request
+organization: ContextVar[str] = ContextVar("organization", default="")  # its id; empty until somebody is known

@@ -1,0 +1,80 @@
+"""What do all bodies of the API share? Unknown fields are refused, money is a decimal string, errors are pointed at."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any, TypeVar
+
+import pydantic
+from django.http import QueryDict
+from django_filters.rest_framework import FilterSet  # type: ignore[import-untyped]
+from rest_framework import serializers
+from rest_framework.exceptions import ValidationError
+
+from accounts.refusals import Unusable
+
+T = TypeVar("T")
+
+NO_SUCH_FIELD = "There is no such field."
+EVERYWHERE = frozenset({"limit", "offset", "format", "customer_id"})  # query parameters that every list takes
+
+
+class Strict(serializers.Serializer):
+    """A body in which a misspelt field is an error: a constraint that is silently dropped can end a node (api.md)."""
+
+    def to_internal_value(self, data: Any) -> Any:
+        taken = {name for name, field in self.fields.items() if not field.read_only}
+        unknown = sorted(set(data) - taken) if isinstance(data, Mapping) else []
+        errors: dict[str, Any] = {str(name): [NO_SUCH_FIELD] for name in unknown}
+        values: Any = None
+        try:
+            values = super().to_internal_value(data)
+        except ValidationError as error:
+            if not isinstance(error.detail, dict):
+                raise
+            errors = {**error.detail, **errors}
+        if errors:
+            raise ValidationError(errors)
+        return values
+
+
+class UsdPerHour(serializers.DecimalField):
+    """A price as AWS states it, to the micro-dollar, as a string."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(max_digits=14, decimal_places=6, coerce_to_string=True, **kwargs)
+
+
+class UsdPerMonth(serializers.DecimalField):
+    """A month is 730 hours; to the cent, as a string."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(max_digits=14, decimal_places=2, coerce_to_string=True, **kwargs)
+
+
+class StrictFilters(FilterSet):
+    """Query parameters of a list; one that does not exist is an error, or a misspelt filter would show everything."""
+
+    def is_valid(self) -> bool:
+        given = self.data if isinstance(self.data, QueryDict) else QueryDict()
+        unknown = sorted(set(given) - set(self.filters) - EVERYWHERE)
+        if unknown:
+            raise ValidationError({name: ["There is no such parameter."] for name in unknown})
+        return super().is_valid()
+
+
+def parsed(adapter: pydantic.TypeAdapter[T], body: Any) -> T:
+    """The body as the adapter's type. Raises Unusable, which points at each fault."""
+    try:
+        return adapter.validate_python(body)
+    except pydantic.ValidationError as error:
+        raise Unusable(errors=pointed(error)) from None
+
+
+def pointed(error: pydantic.ValidationError) -> list[dict[str, str]]:
+    return [{"pointer": pointer(fault["loc"]), "detail": fault["msg"]} for fault in error.errors(include_url=False)]
+
+
+def pointer(path: Iterable[str | int]) -> str:
+    """A JSON pointer as a URI fragment (RFC 6901 section 6, as RFC 9457's examples have it): `#/inputs/0/region`."""
+    return "#" + "".join("/" + str(part).replace("~", "~0").replace("/", "~1") for part in path)
