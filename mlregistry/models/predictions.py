@@ -32,6 +32,7 @@ class PoolScore(models.Model):
     advisor_as_of = models.DateTimeField(null=True)
     on_demand_as_of = models.DateTimeField(null=True)
     unknown = ArrayField(models.CharField(max_length=120), default=list)  # which data is missing
+    inputs = models.JSONField(default=dict)  # mlregistry.domain.facts: with the statistics, all that the score needs
 
     class Meta:
         indexes = [models.Index(fields=["scored_at"], name="score_age")]

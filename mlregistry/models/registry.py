@@ -70,16 +70,17 @@ class ModelVersion(models.Model):
 
 
 class FeatureStatistics(models.Model):
-    """Mean and spread of each feature in a region: part of what a feature version means there."""
+    """Mean and spread of each feature in a region at one scoring. Never changed: scores name them by digest."""
 
+    sha256 = models.CharField(max_length=64, unique=True)  # of feature_hash, region, mean and std
     feature_hash = models.CharField(max_length=64)
     region = models.CharField(max_length=24)
-    mean = models.JSONField()  # list, in the order of FEATURES
+    mean = models.JSONField()  # list, in the order of FEATURES; null = too few pools
     std = models.JSONField()
     pools = models.IntegerField()
     computed_at = models.DateTimeField()
-    source = models.CharField(max_length=80)  # "model interruption 1.0" or "pools of <region> at <time>"
+    source = models.CharField(max_length=80)  # "412 pools of eu-west-3"
 
     class Meta:
-        constraints = [models.UniqueConstraint(fields=["feature_hash", "region"], name="statistics_once")]
+        indexes = [models.Index(fields=["region", "-computed_at"], name="statistics_latest")]
         verbose_name_plural = "feature statistics"

@@ -1,0 +1,203 @@
+"""What is known of a region's pools now? Quotes → facts and statistics; features come from these alone."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, fields
+from datetime import datetime, timedelta
+
+import numpy as np
+from numpy.typing import NDArray
+
+from instances.domain import prices
+from instances.domain.pool import Product, family_of
+from instances.domain.prices import PriceSummary
+from instances.domain.spec import InstanceSpec
+from instances.market import quotes
+from instances.market.quotes import OnDemandQuote, PoolRow, Rating
+from mlregistry.artifacts import canonical_json
+from mlregistry.domain import facts as pool_facts
+from mlregistry.domain import features, hazard
+from mlregistry.domain.facts import PoolFacts, PoolNames
+from mlregistry.domain.features import PoolInputs, RegionStatistics
+from mlregistry.models import FeatureStatistics
+
+Floats = NDArray[np.float64]
+Index = NDArray[np.int64]
+StoredStatistics = Mapping[str, Mapping[str, Sequence[float | None]]]  # sha256 → {"mean": [...], "std": [...]}
+
+KEPT = timedelta(days=7)  # receipts carry their own copy; this is for looking at yesterday's rows
+
+
+@dataclass(frozen=True, slots=True)
+class RegionFacts:
+    """A region's pools with the statistics they are compared by, not yet stored."""
+
+    facts: PoolFacts
+    statistics: FeatureStatistics
+
+
+def region_facts(region: str, *, now: datetime, product: Product = Product.LINUX) -> RegionFacts:
+    """Facts of every pool the region offers, also those without a price; empty when it has none."""
+    pools = quotes.pool_rows(region, product)
+    at = now.timestamp()
+    columns = _measure(region, pools, now, product)
+    inputs = _inputs(columns, pools)
+    context = features.context_of(inputs)
+    columns["family_stress"] = context.family_stress[inputs.family]
+    columns["type_log_price"] = context.log_price[inputs.instance_type]
+    statistics = _statistics(region, features.raw_features(inputs, context, at), now)
+    names = [
+        PoolNames(pool.id, pool.instance_type, pool.zone_id, product.value, region, statistics.sha256) for pool in pools
+    ]
+    return RegionFacts(PoolFacts(names, pool_facts.measured(columns)), statistics)
+
+
+def store_statistics(statistics: FeatureStatistics) -> None:
+    """Keep them under their digest, and let go of the region's older ones. Harmless when repeated."""
+    FeatureStatistics.objects.bulk_create([statistics], ignore_conflicts=True)
+    old = FeatureStatistics.objects.filter(region=statistics.region, computed_at__lt=statistics.computed_at - KEPT)
+    old.exclude(sha256=statistics.sha256).delete()
+
+
+def stored_statistics(digests: Iterable[str]) -> StoredStatistics:
+    """What rows and receipts refer to, as JSON, one query; a digest nobody knows is left out."""
+    rows = FeatureStatistics.objects.filter(sha256__in=set(digests))
+    return {row.sha256: as_stored(row) for row in rows}
+
+
+def as_stored(row: FeatureStatistics) -> dict[str, list[float | None]]:
+    return {"mean": row.mean, "std": row.std}
+
+
+def statistics_rows(stored: StoredStatistics, digests: Sequence[str]) -> RegionStatistics:
+    """One row per digest; KeyError for one that is not among the stored."""
+    rows = [stored[digest] for digest in digests]
+    return RegionStatistics(
+        mean=_matrix([row["mean"] for row in rows]), deviation=_matrix([row["std"] for row in rows])
+    )
+
+
+def _matrix(rows: Sequence[Sequence[float | None]]) -> Floats:
+    known = [[np.nan if value is None else value for value in row] for row in rows]
+    return np.array(known, dtype=np.float64).reshape(len(rows), features.N_FEATURES)
+
+
+def _statistics(region: str, raw: Floats, now: datetime) -> FeatureStatistics:
+    found = features.statistics_of(raw, np.zeros(len(raw), dtype=np.int64), 1)
+    body = {"mean": _listed(found.mean[0]), "std": _listed(found.deviation[0])}
+    identity = {"feature_hash": features.feature_hash(), "region": region, **body}
+    return FeatureStatistics(
+        sha256=hashlib.sha256(canonical_json(identity)).hexdigest(),
+        feature_hash=identity["feature_hash"],
+        region=region,
+        pools=len(raw),
+        computed_at=now,
+        source=f"{len(raw)} pools of {region}",
+        **body,
+    )
+
+
+def _listed(values: Floats) -> list[float | None]:
+    return [float(value) + 0.0 if np.isfinite(value) else None for value in values]
+
+
+def _measure(region: str, pools: Sequence[PoolRow], now: datetime, product: Product) -> dict[str, Floats]:
+    """Every measure but the regional aggregates, row by row of `pools`."""
+    types = [pool.instance_type for pool in pools]
+    freshness = quotes.freshness(region, now=now)
+    ratings, on_demand = quotes.ratings(region), quotes.on_demand(region, at=now)
+    unknown = np.full(len(pools), np.nan)
+    return {
+        "at": np.full(len(pools), now.timestamp()),
+        "launch_at": np.full(len(pools), now.timestamp()),
+        **_prices(region, pools, now, product),
+        **_listed_prices(types, on_demand),
+        **_ratings(types, ratings, freshness.advisor_at),
+        **_hardware(types, quotes.specs()),
+        "last_missing_at": unknown,  # no interruption is recorded yet: "none known" is said by its own feature
+        "interruptions_7d": np.zeros(len(pools)),
+        "prices_as_of": np.full(len(pools), _epoch(freshness.prices_through)),
+    }
+
+
+def _prices(region: str, pools: Sequence[PoolRow], now: datetime, product: Product) -> dict[str, Floats]:
+    ids, history = quotes.histories(region, product=product, at=now)
+    summary = prices.summarize(history, at=now.timestamp())
+    row = {pool_id: row for row, pool_id in enumerate(ids.tolist())}
+    taken = np.array([row.get(pool.id, -1) for pool in pools], dtype=np.int64)
+    return {
+        field.name: _spread(getattr(summary, field.name), taken, 0.0 if field.name in _ZERO_WITHOUT_ROWS else np.nan)
+        for field in fields(PriceSummary)
+    }
+
+
+_ZERO_WITHOUT_ROWS = {"seconds_covered", "n_changes"}
+
+
+def _spread(values: Floats, taken: Index, otherwise: float) -> Floats:
+    spread = np.full(len(taken), otherwise)
+    spread[taken >= 0] = values[taken[taken >= 0]]
+    return spread
+
+
+def _listed_prices(types: Sequence[str], found: Mapping[str, OnDemandQuote]) -> dict[str, Floats]:
+    quoted = [found.get(name) for name in types]
+    return {
+        "on_demand_micro": _column(quote.usd_micro if quote else None for quote in quoted),
+        "on_demand_as_of": _column(quote.fetched_at.timestamp() if quote else None for quote in quoted),
+    }
+
+
+def _ratings(types: Sequence[str], found: Mapping[str, Rating], asked_at: datetime | None) -> dict[str, Floats]:
+    """A rating is as old as the last time we asked and were answered, not as the day on which the band changed."""
+    rated = [found.get(name) for name in types]
+    return {
+        "band": _column(rating.band if rating else None for rating in rated),
+        "advisor_as_of": np.full(len(types), _epoch(asked_at)),
+    }
+
+
+def _hardware(types: Sequence[str], found: Mapping[str, InstanceSpec]) -> dict[str, Floats]:
+    specs = [found.get(name) for name in types]
+    return {
+        "vcpus": _column(spec.vcpus if spec else None for spec in specs),
+        "memory_gib": _column(spec.memory_gib if spec else None for spec in specs),
+        "launch_year": features.launch_year([family_of(name) for name in types]),
+        "is_burstable": _column(spec.is_burstable if spec else None for spec in specs),
+        "has_gpu": _column(spec.gpu_count > 0 if spec else None for spec in specs),
+        "is_metal": _column(spec.is_bare_metal if spec else None for spec in specs),
+    }
+
+
+def _inputs(columns: Mapping[str, Floats], pools: Sequence[PoolRow]) -> PoolInputs:
+    """The same columns grouped by family and type, for the aggregates over the region."""
+    return PoolInputs(
+        prices=PriceSummary(**{name: columns[name] for name in pool_facts.PRICE_COLUMNS}),
+        on_demand_micro=columns["on_demand_micro"],
+        interruption_rate=hazard.monthly_rate(columns["band"]),
+        vcpus=columns["vcpus"],
+        memory_gib=columns["memory_gib"],
+        launch_year=columns["launch_year"],
+        is_burstable=columns["is_burstable"],
+        has_gpu=columns["has_gpu"],
+        last_missing_at=columns["last_missing_at"],
+        interruptions_7d=columns["interruptions_7d"],
+        region=np.zeros(len(pools), dtype=np.int64),
+        family=_groups([family_of(pool.instance_type) for pool in pools]),
+        instance_type=_groups([pool.instance_type for pool in pools]),
+    )
+
+
+def _groups(keys: Sequence[str]) -> Index:
+    number = {key: position for position, key in enumerate(dict.fromkeys(keys))}
+    return np.array([number[key] for key in keys], dtype=np.int64)
+
+
+def _column(values: Iterable[float | None]) -> Floats:
+    return np.array([np.nan if value is None else value for value in values], dtype=np.float64)
+
+
+def _epoch(at: datetime | None) -> float:
+    return np.nan if at is None else at.timestamp()

@@ -1,0 +1,115 @@
+"""What is expected of every pool of a region, now? Pools → PoolScore rows, with the age of every part."""
+
+from __future__ import annotations
+
+import logging
+import time
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+import numpy as np
+from django.db import transaction
+from django.db.models import Count, Max, Min
+
+from instances.domain.pool import Product
+from instances.domain.prices import DAY
+from instances.models import MarketFetch, Pool
+from mlregistry import expectations, feature_engine
+from mlregistry.domain import facts as pool_facts
+from mlregistry.domain.facts import PoolFacts
+from mlregistry.expectations import HISTORY_DAYS, Expectations, listed, rescore
+from mlregistry.loading import LoadedModel, active_model
+from mlregistry.models import ModelVersion
+from mlregistry.score_rows import write_scores
+
+__all__ = ["ScoringResult", "regions_due", "rescore", "score_region"]
+
+logger = logging.getLogger(__name__)
+
+RESCORED_AFTER = timedelta(minutes=30)  # without news: hours of the day pass, and data grows too old to be believed
+
+
+@dataclass(frozen=True, slots=True)
+class ScoringResult:
+    """What one scoring of a region came to. `unknown`: pools without a probability or a safety score."""
+
+    region: str
+    pools: int
+    unknown: int
+    model: LoadedModel
+    scored_at: datetime
+    took_seconds: float
+
+
+def score_region(region: str, *, now: datetime, product: Product = Product.LINUX) -> ScoringResult:
+    """Score every pool of the region and product, and publish what the cache holds of it.
+
+    Pools that lack data get a row too, which says what is missing. Repeatable: the later `now` stands.
+    Raises ModelRefused when the active model's stored bytes are damaged: nothing is scored by another instead.
+    """
+    began = time.perf_counter()
+    model = active_model()
+    known = feature_engine.region_facts(region, now=now, product=product)
+    stored = {known.statistics.sha256: feature_engine.as_stored(known.statistics)}
+    found = expectations.expect(known.facts, model, stored)
+    rows = _score_rows(found)
+    with transaction.atomic():
+        feature_engine.store_statistics(known.statistics)
+        write_scores(rows)
+    is_known = np.isfinite(found.outlook.probability) & np.isfinite(found.safety)
+    result = ScoringResult(region, len(rows), int((~is_known).sum()), model, now, round(time.perf_counter() - began, 3))
+    logger.info("scored", extra={"region": region, "pools": result.pools, "unknown": result.unknown})
+    return result
+
+
+def regions_due(*, now: datetime, product: Product = Product.LINUX) -> list[str]:
+    """Regions whose scores are older than what they rest on (a fetch, the active model), or than half an hour.
+
+    Three queries. A region without pools is never due.
+    """
+    pools = Pool.objects.filter(product=product.value).values("region").order_by("region")
+    scored = pools.annotate(pools=Count("pk"), scores=Count("score"), oldest=Min("score__scored_at"))
+    fetches = MarketFetch.objects.whole().filter(ended_at__gt=now - RESCORED_AFTER).order_by()
+    news = dict(fetches.values("region").annotate(at=Max("ended_at")).values_list("region", "at"))
+    activated = ModelVersion.objects.filter(is_active=True).aggregate(at=Max("activated_at"))["at"]
+    common = [at for at in (news.get(""), activated, now - RESCORED_AFTER) if at]
+    return [
+        row["region"]
+        for row in scored
+        if row["scores"] < row["pools"] or row["oldest"] < max(*common, news.get(row["region"], common[0]))
+    ]
+
+
+def _score_rows(found: Expectations) -> list[dict[str, Any]]:
+    """PoolScore by column: what was found, from what, and how old each part is."""
+    model_id = found.model.id
+    return [
+        {**row, **ages, "pool_id": name.pool_id, "model_id": model_id, "inputs": inputs}
+        for name, row, ages, inputs in zip(
+            found.facts.names,
+            expectations.as_rows(found),
+            _ages(found.facts),
+            pool_facts.as_rows(found.facts),
+            strict=True,
+        )
+    ]
+
+
+def _ages(facts: PoolFacts) -> list[dict[str, Any]]:
+    """Prices and times as PoolScore has them. A change before the window is not known to the hour, so it is null."""
+    known = facts.measures
+    since = np.where(known.seconds_since_change < HISTORY_DAYS * DAY, known.seconds_since_change, np.nan)
+    columns = {
+        "scored_at": known.at,
+        "spot_usd_micro": known.current_micro,
+        "on_demand_usd_micro": known.on_demand_micro,
+        "prices_as_of": known.prices_as_of,
+        "price_changed_at": known.at - since,
+        "advisor_as_of": known.advisor_as_of,
+        "on_demand_as_of": known.on_demand_as_of,
+    }
+    values = {name: listed(column) for name, column in columns.items()}
+    for name in ("spot_usd_micro", "on_demand_usd_micro"):
+        values[name] = [None if value is None else int(value) for value in values[name]]
+    return [dict(zip(values, row, strict=True)) for row in zip(*values.values(), strict=True)]
