@@ -8,12 +8,15 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any
 
 from django.db import connection, transaction
 
 NULL = "\\N"
 BATCH = 2_000  # rows sent to the server at once: some 3 MB
+
+_ENCODER = json.JSONEncoder(separators=(",", ":"), allow_nan=False, check_circular=False)
 
 
 def _plain(value: Any) -> str:
@@ -24,12 +27,13 @@ def _number(value: float | None) -> str:
     return NULL if value is None else repr(value)  # the shortest decimal that reads back as the same float
 
 
+@lru_cache(maxsize=4096)  # most pools of a region share the times of its fetches
 def _instant(value: float | None) -> str:
     return NULL if value is None else datetime.fromtimestamp(value, UTC).isoformat()
 
 
 def _json(value: Any) -> str:
-    return json.dumps(value, separators=(",", ":"), allow_nan=False).replace("\\", "\\\\")
+    return _ENCODER.encode(value).replace("\\", "\\\\")
 
 
 def _floats(values: Sequence[float | None]) -> str:
