@@ -93,6 +93,11 @@ def start(
     return Child(name, process, log, stops_on)
 
 
+def python() -> str:
+    """This Python, for children that are ours."""
+    return sys.executable
+
+
 def _die_with_parent(orphaned: signal.Signals) -> Callable[[], None]:
     """What the forked child does before exec. Runs after setuid, which would clear the death signal."""
     prctl = ctypes.CDLL(None, use_errno=True).prctl

@@ -1,0 +1,141 @@
+"""What stands behind the demo: where is its state, which secrets are its own, and which settings follow?"""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+import socket
+import time
+import urllib.error
+import urllib.request
+from dataclasses import dataclass
+from pathlib import Path
+
+from spotopt.local import supervise
+from spotopt.local.estate import INSTALLATION
+from spotopt.local.postgres import CannotStart
+from spotopt.local.services import Services
+from spotopt.local.supervise import Child
+
+ROOT = Path(__file__).resolve().parents[2]
+PEOPLE = ("alice", "bob", "charlie", "admin")
+CLOUD_PATIENCE = 60  # s; it loads moto and every price series
+ADVISOR_PATH = "spot-advisor-data.json"  # of the public file, as the local cloud serves it
+
+
+def state_dir() -> Path:
+    """SPOTOPT_STATE, else `.local` in the checkout."""
+    return Path(os.environ.get("SPOTOPT_STATE") or ROOT / ".local").absolute()
+
+
+@dataclass(frozen=True, slots=True)
+class Secrets:
+    """Made once for each state directory; nobody else's demo has the same."""
+
+    secret_key: str
+    passwords: dict[str, str]
+
+
+def own_secrets(state: Path) -> Secrets:
+    """The secrets of this state, made on first use in a file that only its owner can read."""
+    kept = state / "credentials.json"
+    if not kept.exists():
+        made = {
+            "secret_key": secrets.token_urlsafe(50),
+            "passwords": {who: secrets.token_urlsafe(12) for who in PEOPLE},
+        }
+        fresh = kept.with_suffix(".new")
+        fresh.unlink(missing_ok=True)
+        with open(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+            json.dump(made, file, indent=1)
+        fresh.replace(kept)
+    return Secrets(**json.loads(kept.read_text()))
+
+
+def settings(services: Services, cloud_url: str, own: Secrets) -> dict[str, str]:
+    """The environment of every process of the product: whoever runs the demo lends nothing of their own cloud."""
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
+    return inherited | {
+        "DJANGO_SETTINGS_MODULE": "spotopt.settings",
+        "PYTHONUNBUFFERED": "1",
+        "SECRET_KEY": own.secret_key,
+        "DEBUG": "false",
+        "HTTPS": "false",  # 127.0.0.1 has no certificate
+        "ALLOWED_HOSTS": "127.0.0.1,localhost",
+        "LOG_FORMAT": os.environ.get("LOG_FORMAT", "console"),
+        **services.environment(),
+        "AWS_ENDPOINT_URL": cloud_url,
+        "AWS_ACCESS_KEY_ID": INSTALLATION.access_key,
+        "AWS_SECRET_ACCESS_KEY": INSTALLATION.secret_key,
+        "AWS_DEFAULT_REGION": "us-east-1",
+        "AWS_EC2_METADATA_DISABLED": "true",
+        "AWS_CONFIG_FILE": os.devnull,
+        "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
+        "INSTALLATION_ACCOUNT_ID": INSTALLATION.account_id,
+        "SPOT_ADVISOR_URL": f"{cloud_url}/{ADVISOR_PATH}",
+    }
+
+
+def as_owner(environment: dict[str, str]) -> dict[str, str]:
+    """The same settings for who may change tables."""
+    return environment | {"DATABASE_URL": environment["DATABASE_OWNER_URL"]}
+
+
+def start_cloud(state: Path) -> tuple[Child, str]:
+    """The local cloud in a process of its own, on the port it had before where that is free; and its address.
+
+    Raises CannotStart with its last words.
+    """
+    record = state / "cloud.json"
+    port = json.loads(record.read_text())["port"] if record.exists() else 0
+    port = port if port and is_free(port) else free_port()
+    log = state / "logs" / "cloud.log"
+    already_said = log.stat().st_size if log.exists() else 0
+    command = [supervise.python(), "-m", "spotopt.local.cloud", "--port", str(port), "--state", state / "cloud"]
+    cloud = supervise.start("local cloud", command, log=log, cwd=ROOT)
+    deadline = time.monotonic() + CLOUD_PATIENCE
+    while cloud.is_running and time.monotonic() < deadline:
+        with log.open(errors="replace") as lines:
+            lines.seek(already_said)
+            ready = next((line for line in lines if line.startswith("ready ")), None)
+        if ready is not None and ready.endswith("\n"):
+            record.write_text(json.dumps({"port": port}))
+            return cloud, ready.split()[1].rstrip("/")
+        time.sleep(0.05)
+    cloud.stop()
+    raise CannotStart(f"The local cloud did not start: {cloud.last_words()} (all of it: {log})")
+
+
+def running_cloud(state: Path) -> str | None:
+    """The address of the cloud that a running demo has, or None."""
+    record = state / "cloud.json"
+    if not record.exists():
+        return None
+    port = json.loads(record.read_text())["port"]
+    return None if is_free(port) else f"http://127.0.0.1:{port}"
+
+
+def is_free(port: int) -> bool:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+    return True
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def answers(url: str) -> bool:
+    """Whether a GET of `url` is answered with 200."""
+    try:
+        with urllib.request.urlopen(url, timeout=5) as answer:
+            return bool(answer.status == 200)
+    except (urllib.error.URLError, OSError):
+        return False
