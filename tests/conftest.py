@@ -13,6 +13,7 @@ from django.test import TransactionTestCase
 from playwright.sync_api import Browser, sync_playwright
 
 from tests import databases, plugin
+from tests.fakes.cloud import cloud_process, local_cloud  # noqa: F401  (fixtures of every test)
 
 
 @pytest.fixture(scope="session")

@@ -1,0 +1,146 @@
+"""What stands between a request and the cloud: identity, permission, faults, and what moto cannot answer."""
+
+from __future__ import annotations
+
+import socket
+import time
+from collections.abc import Callable, Iterable
+from http import HTTPStatus
+from typing import Any
+
+from spotopt.local.advisor import advisor_answer
+from spotopt.local.faults import Fault, FaultKind, Switches, throttling_code
+from spotopt.local.identity import Caller, Identities, caller_identity, denial
+from spotopt.local.permissions import Verdict
+from spotopt.local.pricelist import get_products
+from spotopt.local.provider import Provider
+from spotopt.local.wire import Answer, Call, Refusal, parse_call, read_body, refusal_answer
+from spotopt.local.zones import COMMERCIAL_REGIONS, OPT_IN_REGIONS
+
+StartResponse = Callable[..., Any]
+Own = Callable[[Call, Caller], Answer]
+SERVICES = frozenset({"ec2", "autoscaling", "sts", "iam", "pricing"})
+
+
+class LostAnswer(Exception):
+    """The connection is to break instead of an answer."""
+
+
+class Front:
+    """The WSGI application that clients talk to."""
+
+    def __init__(
+        self,
+        provider: Provider,
+        identities: Identities,
+        switches: Switches,
+        control: Callable[[dict[str, Any], bytes], Answer],
+    ) -> None:
+        self._provider = provider
+        self._identities = identities
+        self._switches = switches
+        self._control = control
+        # Answered here: moto takes any role for granted, and has no Price List.
+        self._own: dict[str, Own] = {
+            "sts:AssumeRole": identities.assume_role,
+            "sts:GetCallerIdentity": lambda call, caller: caller_identity(caller),
+            "pricing:GetProducts": lambda call, caller: get_products(call),
+        }
+
+    def __call__(self, environ: dict[str, Any], start_response: StartResponse) -> Iterable[bytes]:
+        try:
+            answer = self._routed(environ, read_body(environ))
+        except LostAnswer:
+            return _break_connection(environ, start_response)
+        headers = [("Content-Type", answer.content_type), ("Content-Length", str(len(answer.body))), *answer.headers]
+        start_response(f"{answer.status} {_phrase(answer.status)}", headers)
+        return [answer.body]
+
+    def _routed(self, environ: dict[str, Any], body: bytes) -> Answer:
+        path = environ.get("PATH_INFO", "/")
+        if path.startswith("/_control/"):
+            return self._control(environ, body)
+        if path == "/spot-advisor-data.json":
+            return advisor_answer(self._switches.advisor, environ.get("HTTP_IF_NONE_MATCH", ""))
+        if path != "/":
+            return Answer(404, b"no such page\n", "text/plain")
+        try:
+            call = parse_call(environ, body)
+        except Refusal as refusal:
+            return refusal_answer(None, refusal)
+        return self._answered(call)
+
+    def _answered(self, call: Call) -> Answer:
+        account_id = ""
+        try:
+            fault = self._first_fault(call)
+            caller = self._identities.caller(call)
+            account_id = caller.account_id
+            self._check_region(call)
+            self._check_permission(call, caller)
+            answer = self._own[call.name](call, caller) if call.name in self._own else self._asked(call, caller)
+        except Refusal as refusal:
+            self._switches.count(account_id, call, refusal.code)
+            return refusal_answer(call, refusal)
+        self._switches.count(account_id, call, "ok" if answer.status < 400 else "error")
+        if fault is not None and fault.kind is FaultKind.LOSE_AFTER:
+            raise LostAnswer
+        return answer
+
+    def _first_fault(self, call: Call) -> Fault | None:
+        """Wait, refuse or break as told; what must still happen first is returned."""
+        if self._switches.latency_ms:
+            time.sleep(self._switches.latency_ms / 1000)
+        fault = self._switches.next_fault(call)
+        if fault is None or fault.kind is FaultKind.LOSE_AFTER:
+            return fault
+        if fault.kind is FaultKind.LOSE_BEFORE:
+            self._switches.count("", call, "lost before")
+            raise LostAnswer
+        raise Refusal(fault.code or throttling_code(call), "Injected by the control page of the local cloud.")
+
+    def _check_region(self, call: Call) -> None:
+        """A region never opted into does not know the keys; one that was switched off says so."""
+        if call.region in self._switches.disabled_regions:
+            raise Refusal("OptInRequired", f"You are not subscribed to this service in {call.region}.")
+        if call.region in OPT_IN_REGIONS or call.region not in COMMERCIAL_REGIONS:
+            if call.service == "ec2":
+                raise Refusal("AuthFailure", "AWS was not able to validate the provided access credentials")
+            raise Refusal("InvalidClientTokenId", "The security token included in the request is invalid")
+
+    def _check_permission(self, call: Call, caller: Caller) -> None:
+        if call.service not in SERVICES:
+            raise Refusal("InvalidAction", f"This cloud has no service {call.service}")
+        if call.name in ("sts:GetCallerIdentity", "sts:AssumeRole"):  # the first needs none, the second judges itself
+            return
+        context = {
+            "aws:RequestedRegion": call.region,
+            "aws:PrincipalAccount": caller.account_id,
+            "aws:PrincipalArn": caller.arn,
+        }
+        verdict = caller.verdict(call.name, context)
+        if verdict is not Verdict.ALLOWED:
+            raise denial(call, caller, verdict)
+
+    def _asked(self, call: Call, caller: Caller) -> Answer:
+        if call.is_dry_run:
+            raise Refusal("DryRunOperation", "Request would have succeeded, but DryRun flag is set.")
+        if call.service in ("sts", "pricing"):
+            raise Refusal("InvalidAction", f"This cloud does not know {call.name}")
+        return self._provider.answer(call, caller.account_id)
+
+
+def _phrase(status: int) -> str:
+    try:
+        return HTTPStatus(status).phrase
+    except ValueError:
+        return "Unknown"
+
+
+def _break_connection(environ: dict[str, Any], start_response: StartResponse) -> Iterable[bytes]:
+    """Close the socket without a byte: the caller cannot know whether it was done."""
+    connection = environ.get("werkzeug.socket")
+    if connection is not None:
+        connection.shutdown(socket.SHUT_RDWR)
+    start_response("500 Internal Server Error", [("Content-Length", "0"), ("Connection", "close")])
+    return [b""]
