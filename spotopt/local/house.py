@@ -92,7 +92,8 @@ def start_cloud(state: Path) -> tuple[Child, str]:
     port = port if port and is_free(port) else free_port()
     log = state / "logs" / "cloud.log"
     already_said = log.stat().st_size if log.exists() else 0
-    command = [supervise.python(), "-m", "spotopt.local.cloud", "--port", str(port), "--state", state / "cloud"]
+    where = ["--port", str(port), "--state", os.fspath(state / "cloud")]
+    command = [supervise.python(), "-m", "spotopt.local.cloud", *where]
     cloud = supervise.start("local cloud", command, log=log, cwd=ROOT)
     deadline = time.monotonic() + CLOUD_PATIENCE
     while cloud.is_running and time.monotonic() < deadline:

@@ -79,12 +79,12 @@ def test_each_step_says_how_long_it_took_and_what_came_of_it(tmp_path, capsys):
 def test_a_process_that_ends_is_reported_in_a_line_and_started_again_until_it_is_hopeless(tmp_path):
     command = ["sh", "-c", "echo no such table; exit 3"]
     process = demo.Started("worker", command, tmp_path / "worker.log", dict(os.environ))
-    lines = []
+    lines: list[str] = []
     deadline = time.monotonic() + 20
     while not lines or "stays down" not in lines[-1]:
         assert time.monotonic() < deadline
         process.child.process.wait(10)
-        lines.append(process.look())
+        lines.append(process.look() or "")
     assert all(line.startswith("worker ended with code 3: no such table") for line in lines)
     assert all("\n" not in line for line in lines)
     assert len(lines) == demo.MOST_RESTARTS + 1
