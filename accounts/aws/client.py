@@ -21,6 +21,7 @@ from accounts.aws.timestamps import parse_timestamp
 CONNECT_SECONDS = 3
 READ_SECONDS = 20
 INSTALLATION = "installation"  # stands where an account id would, for calls with our own identity
+SIGNED_WITH, RENEWED = "spotopt_signed_with", "spotopt_renewed"  # our notes in the context of a call
 
 
 class Access(StrEnum):
@@ -83,8 +84,10 @@ class AwsSession:
         service = client.meta.service_model.service_id.hyphenize()
         share = INSTALLATION_SHARE if self.account_id == INSTALLATION else TENANT_SHARE
 
-        def wait_for_turn(operation_name: str, **_: Any) -> None:
+        def wait_for_turn(request: Any, operation_name: str, **_: Any) -> None:
             self._limiter.acquire(self.account_id, region, service, operation_name, share=share)
+            if self._credentials is not None:
+                request.context[SIGNED_WITH] = self._credentials.get_frozen_credentials().access_key
 
         def notice_throttling(event_name: str, parsed_response: Any, **_: Any) -> None:
             if _error_code(parsed_response) in THROTTLED:
@@ -92,13 +95,13 @@ class AwsSession:
                 self._limiter.slow_down(self.account_id, region, service, operation, share=share)
 
         def renew_and_repeat(response: Any, request_dict: Any, **_: Any) -> float | None:
-            is_first = not request_dict["context"].get("spotopt_renewed")
-            if self._credentials is None or not is_first or response is None:
+            context = request_dict["context"]
+            if self._credentials is None or response is None or context.get(RENEWED):
                 return None
             if _error_code(response[1]) not in EXPIRED:
                 return None
-            request_dict["context"]["spotopt_renewed"] = True
-            self._credentials.renew_expired()
+            context[RENEWED] = True
+            self._credentials.renew_expired(context[SIGNED_WITH])
             return 0.0
 
         events = client.meta.events

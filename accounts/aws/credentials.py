@@ -13,7 +13,6 @@ from accounts.aws.errors import AwsError, Denied
 
 RENEW_BEFORE = timedelta(minutes=5)
 LEAST_LEFT = timedelta(minutes=2)  # safety.md 5: a step needs two minutes, or renews first
-JUST_RENEWED = timedelta(seconds=30)
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,10 +51,10 @@ class RoleCredentials(Credentials):
                 self._renew(may_fail=left >= LEAST_LEFT)
             return self._frozen
 
-    def renew_expired(self) -> None:
-        """AWS called them expired before their time; does nothing when another thread has just renewed them."""
+    def renew_expired(self, access_key: str) -> None:
+        """AWS called these expired before their time; does nothing when another thread has renewed them meanwhile."""
         with self._lock:
-            if self._clock() - self._granted_at >= JUST_RENEWED:
+            if self._frozen.access_key == access_key:
                 self._renew(may_fail=False)
 
     def _renew(self, *, may_fail: bool) -> None:
@@ -68,7 +67,6 @@ class RoleCredentials(Credentials):
                 raise
 
     def _take(self, grant: Grant) -> None:
-        self._granted_at = self._clock()
         self._expires_at = grant.expires_at
         self._frozen = ReadOnlyCredentials(grant.access_key, grant.secret_key, grant.token)
         self.access_key, self.secret_key, self.token = grant.access_key, grant.secret_key, grant.token

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from botocore import exceptions as botocore_errors
+from botocore.parsers import ResponseParserError
 
 
 class AwsError(Exception):
@@ -187,6 +188,6 @@ def translated_errors(operation: str) -> Iterator[None]:
         raise NoIdentity(type(error).__name__, str(error), operation) from error
     except (botocore_errors.ParamValidationError, botocore_errors.InvalidRegionError) as error:
         raise Unusable(type(error).__name__, str(error), operation) from error
-    except botocore_errors.BotoCoreError as error:
-        # Timeouts, resets, answers that cannot be parsed: for a change all of them leave the outcome open.
+    except (botocore_errors.BotoCoreError, ResponseParserError) as error:
+        # Timeouts, resets, a proxy's page instead of an answer: for a change all of them leave the outcome open.
         raise OutcomeUnknown(type(error).__name__, str(error), operation) from error
