@@ -148,7 +148,7 @@ def on_demand(region: str, *, operating_system: str = "Linux", at: datetime) -> 
         .distinct("instance_type")
         .values_list("instance_type", "usd_micro", "effective_at", "fetched_at")
     )
-    return {instance_type: OnDemandQuote(*quote) for instance_type, *quote in rows}
+    return {instance_type: OnDemandQuote(usd_micro, since, read) for instance_type, usd_micro, since, read in rows}
 
 
 def ratings(region: str, *, operating_system: str = "Linux") -> dict[str, Rating]:
