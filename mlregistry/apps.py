@@ -12,5 +12,6 @@ class MlregistryConfig(AppConfig):
         "ModelVersion": SHARED,
         "FeatureStatistics": SHARED,
         "PoolScore": SHARED,
+        "RegionScoring": SHARED,
         "Prediction": "organization",
     }

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import numpy as np
@@ -20,7 +20,7 @@ from mlregistry.domain import facts as pool_facts
 from mlregistry.domain.facts import PoolFacts
 from mlregistry.expectations import HISTORY_DAYS, Expectations, listed, rescore
 from mlregistry.loading import LoadedModel, active_model
-from mlregistry.models import ModelVersion
+from mlregistry.models import ModelVersion, RegionScoring
 from mlregistry.score_rows import write_scores
 
 __all__ = ["ScoringResult", "regions_due", "rescore", "score_region"]
@@ -57,8 +57,10 @@ def score_region(region: str, *, now: datetime, product: Product = Product.LINUX
     with transaction.atomic():
         feature_engine.store_statistics(known.statistics)
         write_scores(rows)
-    is_known = np.isfinite(found.outlook.probability) & np.isfinite(found.safety)
-    result = ScoringResult(region, len(rows), int((~is_known).sum()), model, now, round(time.perf_counter() - began, 3))
+        is_known = np.isfinite(found.outlook.probability) & np.isfinite(found.safety)
+        took = round(time.perf_counter() - began, 3)
+        result = ScoringResult(region, len(rows), int((~is_known).sum()), model, now, took)
+        _keep(result, found, product)
     logger.info("scored", extra={"region": region, "pools": result.pools, "unknown": result.unknown})
     return result
 
@@ -79,6 +81,36 @@ def regions_due(*, now: datetime, product: Product = Product.LINUX) -> list[str]
         for row in scored
         if row["scores"] < row["pools"] or row["oldest"] < max(*common, news.get(row["region"], common[0]))
     ]
+
+
+def _keep(result: ScoringResult, found: Expectations, product: Product) -> None:
+    """One row for the region. Of two scorings at once the later instant stays, as with the scores themselves."""
+    known = found.facts.measures
+    row = RegionScoring(
+        region=result.region,
+        product=product.value,
+        model_id=result.model.id,
+        scored_at=result.scored_at,
+        pools=result.pools,
+        unknown=result.unknown,
+        took_seconds=result.took_seconds,
+        horizon_seconds=int(result.model.horizon.total_seconds()),
+        prices_as_of=_oldest(known.prices_as_of),
+        advisor_as_of=_oldest(known.advisor_as_of),
+        on_demand_as_of=_oldest(known.on_demand_as_of),
+    )
+    newer = RegionScoring.objects.filter(region=row.region, product=row.product, scored_at__gt=row.scored_at)
+    if not newer.exists():
+        updated = [f.name for f in RegionScoring._meta.concrete_fields if f.name not in {"id", "region", "product"}]
+        RegionScoring.objects.bulk_create(
+            [row], update_conflicts=True, unique_fields=["region", "product"], update_fields=updated
+        )
+
+
+def _oldest(times: np.ndarray[Any, np.dtype[np.float64]]) -> datetime | None:
+    """The earliest known of epoch seconds (a pool without the datum has no score either); None where none is known."""
+    known = times[np.isfinite(times)]
+    return datetime.fromtimestamp(known.min(), UTC) if len(known) else None
 
 
 def _score_rows(found: Expectations) -> list[dict[str, Any]]:

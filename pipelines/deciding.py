@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
@@ -25,6 +25,11 @@ class Asked:
     state: Any
     requirements: Any
     constraints: Any
+
+
+def with_zones(workload: Any, zone_ids: tuple[str, ...]) -> Any:
+    """The same workload, its zones told by id."""
+    return replace(workload, zones=zone_ids)
 
 
 def decide(engine: Engine, asked: Asked, *, at: datetime) -> Decision:

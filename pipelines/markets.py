@@ -1,21 +1,19 @@
 """What does the market look like now, ready for an engine?
 
-Each process keeps the arrays of a region until its scores change: a request reads two integers, not 60,000 rows.
+Each process keeps the arrays of a region until its scores change: a request reads one row, not 60,000.
 """
 
 from __future__ import annotations
 
 import threading
-from datetime import datetime
 from typing import Any
 
 import numpy as np
-from django.db.models import Count, Max, Min
 
 from instances.domain.pool import Product
 from instances.domain.snapshot import EVIDENCE, Market
 from instances.models import InstanceType
-from mlregistry.models import PoolScore
+from mlregistry.models import PoolScore, RegionScoring
 
 _held: dict[tuple[str, Product], Market] = {}
 _lock = threading.Lock()
@@ -35,27 +33,18 @@ COLUMNS = (
 
 def market(region: str, product: Product = Product.LINUX) -> Market:
     """The region's market; empty arrays where nothing has been scored."""
-    rows = PoolScore.objects.filter(pool__region=region, pool__product=product.value)
-    state = rows.aggregate(
-        scored_at=Min("scored_at"),
-        newest=Max("scored_at"),
-        pools=Count("pk"),
-        prices_as_of=Min("prices_as_of"),
-        advisor_as_of=Min("advisor_as_of"),
-        on_demand_as_of=Min("on_demand_as_of"),
-        horizon_seconds=Max("horizon_seconds"),
-    )
-    version = f"{state['newest']}/{state['pools']}"
+    scoring = RegionScoring.objects.filter(region=region, product=product.value).first()
+    version = "" if scoring is None else f"{scoring.scored_at.isoformat()}/{scoring.pools}"
     held = _held.get((region, product))
     if held is not None and held.version == version:
         return held
     with _lock:
-        fresh = _read(region, product, version, state)
+        fresh = _read(region, product, version, scoring)
         _held[region, product] = fresh
     return fresh
 
 
-def _read(region: str, product: Product, version: str, state: dict[str, Any]) -> Market:
+def _read(region: str, product: Product, version: str, scoring: RegionScoring | None) -> Market:
     rows = list(
         PoolScore.objects.filter(pool__region=region, pool__product=product.value)
         .order_by("pool__instance_type", "pool__zone_id")
@@ -82,11 +71,11 @@ def _read(region: str, product: Product, version: str, state: dict[str, Any]) ->
         probability=_floats(probability),
         confidence=1.0 - (_floats(high) - _floats(low)),
         evidence=np.array([EVIDENCE.index(e) for e in evidence], dtype=np.int8),
-        scored_at=_instant(state["scored_at"]),
-        prices_as_of=_instant(state["prices_as_of"]),
-        advisor_as_of=_instant(state["advisor_as_of"]),
-        on_demand_as_of=_instant(state["on_demand_as_of"]),
-        horizon_seconds=state["horizon_seconds"],
+        scored_at=scoring.scored_at if scoring else None,
+        prices_as_of=scoring.prices_as_of if scoring else None,
+        advisor_as_of=scoring.advisor_as_of if scoring else None,
+        on_demand_as_of=scoring.on_demand_as_of if scoring else None,
+        horizon_seconds=scoring.horizon_seconds if scoring else None,
     )
 
 
@@ -103,7 +92,3 @@ NOT_LISTED: dict[str, Any] = {
 
 def _floats(values: Any) -> np.ndarray[Any, np.dtype[np.float64]]:
     return np.array([np.nan if v is None else v for v in values], dtype=np.float64)
-
-
-def _instant(value: Any) -> datetime | None:
-    return value if isinstance(value, datetime) else None

@@ -38,6 +38,25 @@ class PoolScore(models.Model):
         indexes = [models.Index(fields=["scored_at"], name="score_age")]
 
 
+class RegionScoring(models.Model):
+    """The last whole scoring of a region and product: one row tells a request whether what it holds is current."""
+
+    region = models.CharField(max_length=24)
+    product = models.CharField(max_length=32)
+    model = models.ForeignKey(ModelVersion, null=True, on_delete=models.SET_NULL)
+    scored_at = models.DateTimeField()
+    pools = models.IntegerField()
+    unknown = models.IntegerField()  # without a probability or a safety score
+    took_seconds = models.FloatField()
+    horizon_seconds = models.IntegerField()
+    prices_as_of = models.DateTimeField(null=True)  # the oldest of the region's pools
+    advisor_as_of = models.DateTimeField(null=True)
+    on_demand_as_of = models.DateTimeField(null=True)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["region", "product"], name="region_scoring_once")]
+
+
 class Prediction(models.Model):
     """A prediction that a decision or an API call used; its outcome comes later."""
 

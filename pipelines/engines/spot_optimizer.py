@@ -38,7 +38,7 @@ class Workload:
     architecture: Literal["x86_64", "arm64"] = "x86_64"
     gpu_count: Annotated[int, Ge(0)] = 0
     instance_types: Types = ()  # only these; empty = any
-    zone_ids: Annotated[tuple[str, ...], MaxLen(50)] = ()  # only these; empty = any
+    zones: Annotated[tuple[str, ...], MaxLen(50)] = ()  # only these, by id (the edge resolves names); empty = any
     __pydantic_config__ = STRICT
 
 
@@ -164,8 +164,8 @@ def _fits(market: Market, workload: Workload, limits: Constraints) -> NDArray[np
     fits &= (market.gpu_count >= workload.gpu_count) if workload.gpu_count else (market.gpu_count == 0)
     if workload.instance_types:
         fits &= np.isin(market.instance_types, workload.instance_types)
-    if workload.zone_ids:
-        fits &= np.isin(market.zone_ids, workload.zone_ids)
+    if workload.zones:
+        fits &= np.isin(market.zone_ids, workload.zones)
     if limits.blocked_types:
         fits &= ~np.isin(market.instance_types, limits.blocked_types)
     return fits
