@@ -1,6 +1,7 @@
 """The embedded PostgreSQL and Redis: what they keep, whom they let do what, and whom they outlive (nobody)."""
 
 import os
+import shlex
 import signal
 import subprocess
 import sys
@@ -171,7 +172,8 @@ def test_without_the_kernels_help_a_child_still_ends_with_its_parent(tmp_path):
     """The way of systems that have no PR_SET_PDEATHSIG."""
     note = tmp_path / "pid"
     child = f'sh -c "echo \\$\\$ > {note}; exec sleep 60"'
-    command = f"{sys.executable} {supervise.__file__} $$ 15 {child} & while [ ! -s {note} ]; do sleep 0.05; done"
+    watched = f"{shlex.quote(sys.executable)} {shlex.quote(supervise.__file__)} $$ 15 {child}"
+    command = f"{watched} & while [ ! -s {note} ]; do sleep 0.05; done"
     subprocess.run(["sh", "-c", command], check=True, timeout=20)
     until(lambda: not is_alive(int(note.read_text())))
 
