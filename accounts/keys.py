@@ -25,18 +25,24 @@ def issue(
     expires_at: datetime | None = None,
 ) -> tuple[ApiKey, str]:
     """A new key and its text, which is shown this once and kept nowhere. `organization` None = the platform's own."""
-    prefix = secrets.token_hex(PREFIX_CHARACTERS // 2)
-    text = f"{MARK}_{prefix}_{secrets.token_urlsafe(SECRET_BYTES)}"
-    key = ApiKey.objects.create(
+    key = ApiKey(
         organization=organization,
         name=name,
-        prefix=prefix,
-        digest=digest(text),
         scopes=sorted(Scope(scope).value for scope in scopes),
         created_by=by,
         expires_at=expires_at,
     )
+    text = cut(key)
+    key.save()
     return key, text
+
+
+def cut(key: ApiKey) -> str:
+    """Give a key that is not saved yet its secret; the text is in nobody's hands but the caller's."""
+    key.prefix = secrets.token_hex(PREFIX_CHARACTERS // 2)
+    text = f"{MARK}_{key.prefix}_{secrets.token_urlsafe(SECRET_BYTES)}"
+    key.digest = digest(text)
+    return text
 
 
 def find(text: str, *, now: datetime) -> ApiKey | None:

@@ -6,7 +6,7 @@ import functools
 import logging
 import math
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import redis
 from django.conf import settings
@@ -26,7 +26,8 @@ PATIENCE = 0.5  # s; a slow counter must not become the slow part of every answe
 
 def rate(name: str) -> tuple[int, int]:
     """How many in how many seconds: `6000/min` is (6000, 60). ValueError or KeyError for anything else."""
-    number, _, period = settings.REST_FRAMEWORK["DEFAULT_THROTTLE_RATES"][name].partition("/")
+    rates: Any = settings.REST_FRAMEWORK["DEFAULT_THROTTLE_RATES"]
+    number, _, period = rates[name].partition("/")
     return int(number), SECONDS[period[0]] if period else 1
 
 

@@ -6,8 +6,14 @@ from collections.abc import Iterable, Mapping
 from typing import Any, TypeVar
 
 import pydantic
+from django.db.models import F, QuerySet
+from django.db.models.expressions import OrderBy
 from django.http import QueryDict
-from django_filters.rest_framework import FilterSet  # type: ignore[import-untyped]
+from django_filters.rest_framework import (  # type: ignore[import-untyped]
+    FilterSet,
+    OrderingFilter,
+    TypedChoiceFilter,
+)
 from rest_framework import serializers
 from rest_framework.exceptions import ValidationError
 
@@ -61,6 +67,27 @@ class StrictFilters(FilterSet):
         if unknown:
             raise ValidationError({name: ["There is no such parameter."] for name in unknown})
         return super().is_valid()
+
+
+class Flag(TypedChoiceFilter):
+    """`true` or `false`; anything else is an error, where a boolean filter would show everything."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        words = [("true", "true"), ("false", "false")]
+        super().__init__(choices=words, coerce=lambda word: word == "true" if word else None, **kwargs)
+
+
+class Ordering(OrderingFilter):
+    """`?ordering=-launched_at,name`. What is unknown comes last both ways; ties are settled, so that pages fit."""
+
+    def filter(self, rows: QuerySet[Any], wanted: list[str] | None) -> QuerySet[Any]:
+        terms = [self.get_ordering_value(name) for name in wanted or () if name]
+        return rows.order_by(*map(_unknown_last, terms), "pk") if terms else rows
+
+
+def _unknown_last(term: str) -> OrderBy:
+    column = F(term.removeprefix("-"))
+    return column.desc(nulls_last=True) if term.startswith("-") else column.asc(nulls_last=True)
 
 
 def parsed(adapter: pydantic.TypeAdapter[T], body: Any) -> T:

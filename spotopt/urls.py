@@ -7,6 +7,8 @@ from django.contrib import admin
 from django.urls import include, path, re_path
 
 from accounts.views import admin_sign_in
+from mlregistry.api import urls as mlregistry_api
+from pipelines.api import urls as pipelines_api
 from spotopt import probes, problems
 from spotopt.schema import Docs, Index, Schema
 
@@ -14,6 +16,8 @@ api = [
     path("", Index.as_view(), name="api"),
     path("schema/", Schema.as_view(), name="schema"),
     path("docs/", Docs.as_view(), name="docs"),
+    path("lab/", include((pipelines_api.lab, "lab"))),
+    path("ml/", include((mlregistry_api.ml, "ml"))),
 ]
 
 urlpatterns = [

@@ -12,8 +12,10 @@ from decimal import Decimal
 from typing import Any
 
 import numpy as np
+from django.test import Client
 
-from accounts.domain import Environment, Role
+from accounts import keys
+from accounts.domain import Environment, Role, Scope
 from accounts.models import AwsAccount, Membership, Organization, User
 from instances.domain.money import micro
 from instances.domain.pool import Product
@@ -30,6 +32,8 @@ from instances.models import (
     SpotAdvisorRating,
     ZoneName,
 )
+from mlregistry.models import ModelFile, ModelType, ModelVersion
+from pipelines.models import ExperimentLog, PipelineRun, RunState
 
 NOW = datetime(2026, 11, 18, 12, 0, tzinfo=UTC)  # a Wednesday
 PASSWORD = "correct horse battery staple"
@@ -80,6 +84,23 @@ def charlie() -> User:
 
 def _known(name: str, organization: Any, role: Role) -> User:
     return User.objects.filter(username=name).first() or a_person(name, organization=organization(), role=role)
+
+
+def an_api_key(organization: Organization | None, *scopes: Scope, **fields: Any) -> str:
+    """The text of a new key; `organization` None = the platform's own. Without scopes: all of them."""
+    return keys.issue(organization, fields.pop("name", "a program"), scopes or tuple(Scope), by=None, **fields)[1]
+
+
+def a_program(organization: Organization | None, *scopes: Scope, **fields: Any) -> Client:
+    """A client that calls with a key of its own."""
+    return Client(headers={"Authorization": f"Api-Key {an_api_key(organization, *scopes, **fields)}"})
+
+
+def a_browser(person: User, *, csrf: bool = False) -> Client:
+    """A client in which that person has signed in."""
+    client = Client(enforce_csrf_checks=csrf)
+    client.force_login(person)
+    return client
 
 
 # --- Clouds -------------------------------------------------------------------------------------------------------
@@ -247,4 +268,88 @@ def zones_of(account: AwsAccount | None, region: str = "us-east-1", **ids_by_nam
     ZoneName.objects.bulk_create(
         ZoneName(account=account, region=region, name=name.replace("_", "-"), zone_id=zone_id, fetched_at=NOW)
         for name, zone_id in names.items()
+    )
+
+
+# --- Decisions ----------------------------------------------------------------------------------------------------
+def a_model(name: str = "", **fields: Any) -> ModelVersion:
+    """A registry row; its file holds no model."""
+    digest = f"{next(_numbers):064x}"
+    return ModelVersion.objects.create(
+        name=name or f"model-{next(_numbers)}",
+        file=ModelFile.objects.create(sha256=digest, content=b"none", size=4),
+        **{
+            "version": "1",
+            "model_type": ModelType.SPOT_PREDICTOR.value,
+            "format": "lightgbm-text",
+            "metadata": {},
+            "metadata_sha256": digest,
+            "feature_version": "1",
+            "feature_hash": digest,
+            "horizon_seconds": 3600,
+            "trained_until": NOW.date(),
+        }
+        | fields,
+    )
+
+
+def a_run(
+    instance: Instance | None = None, *, steps: Iterable[str] = ("target", "candidates"), **fields: Any
+) -> PipelineRun:
+    """A finished run of `steps`, a second each."""
+    instance = instance or an_instance()
+    run = PipelineRun.objects.create(
+        organization=instance.account.organization,
+        account=instance.account,
+        instance=instance,
+        **{
+            "pipeline": "LINEAR",
+            "trigger": "person",
+            "state": RunState.DONE.value,
+            "started_at": NOW,
+            "ended_at": NOW + timedelta(seconds=3),
+        }
+        | fields,
+    )
+    for position, name in enumerate(steps):
+        run.steps.create(
+            position=position,
+            name=name,
+            state="done",
+            inputs={"instance": instance.instance_id},
+            outputs={},
+            count_in=4,
+            count_out=3,
+            started_at=NOW,
+            duration_ms=1000.0,
+        )
+    return run
+
+
+def an_experiment(instance: Instance | None = None, **fields: Any) -> ExperimentLog:
+    """A decision of a run of its own: SWITCH to c5.large, and the latest on its instance unless told otherwise."""
+    instance = instance or an_instance()
+    if fields.get("is_latest", True):
+        ExperimentLog.objects.filter(instance=instance).update(is_latest=False)
+    return ExperimentLog.objects.create(
+        organization=instance.account.organization,
+        run=fields.pop("run", None) or a_run(instance),
+        instance=instance,
+        **{
+            "decision": "SWITCH",
+            "reason": "cheaper and safe",
+            "instance_type": instance.instance_type,
+            "target_instance_type": "c5.large",
+            "target_zone_id": "use1-az2",
+            "interruption_probability": 0.04,
+            "safety_score": 0.9,
+            "evidence": "trace",
+            "current_usd_per_month": Decimal("70.08"),
+            "expected_savings_usd_per_month": Decimal("41.25"),
+            "receipt": {"instance": instance.instance_id},
+            "receipt_sha256": f"{next(_numbers):064x}",
+            "decided_at": NOW,
+            "is_latest": True,
+        }
+        | fields,
     )

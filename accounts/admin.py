@@ -1,0 +1,168 @@
+"""What may the installation's staff see and change of accounts? It crosses tenants, so every change is recorded."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django import forms
+from django.contrib import admin, messages
+from django.contrib.auth.admin import UserAdmin
+from django.db.models import Field, Model, QuerySet
+from django.http import HttpRequest
+from django.utils import timezone
+
+from accounts import audit, keys, onboarding
+from accounts.authentication import Caller, CallerKind
+from accounts.aws.errors import AwsError
+from accounts.domain import Scope
+from accounts.models import ApiKey, AuditEntry, AwsAccount, Membership, Organization, User
+
+
+def staff(request: HttpRequest) -> Caller:
+    """Whoever works in the admin acts for the installation, in no organization."""
+    user = request.user
+    assert isinstance(user, User)  # the admin lets nobody else in
+    return Caller(CallerKind.PERSON, user.get_username(), None, user=user)
+
+
+class Recorded(admin.ModelAdmin):
+    """Every row saved or deleted here leaves an audit entry with the fields that changed, by name."""
+
+    def save_model(self, request: HttpRequest, obj: Any, form: forms.ModelForm, change: bool) -> None:
+        super().save_model(request, obj, form, change)
+        deed = "admin.changed" if change else "admin.added"
+        self._record(request, deed, obj, {"fields": sorted(form.changed_data)})
+
+    def delete_model(self, request: HttpRequest, obj: Any) -> None:
+        self._record(request, "admin.deleted", obj, None)
+        super().delete_model(request, obj)
+
+    def delete_queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> None:
+        for row in queryset:
+            self._record(request, "admin.deleted", row, None)
+        super().delete_queryset(request, queryset)
+
+    def _record(self, request: HttpRequest, deed: str, row: Model, after: Any) -> None:
+        owner = row if isinstance(row, Organization) else getattr(row, "organization", None)
+        audit.record(staff(request), deed, row, organization=owner, after=after)
+
+
+class Kept(admin.ModelAdmin):
+    """Rows that audit entries name are never deleted: they are switched off."""
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+
+class MembershipInline(admin.TabularInline):
+    model = Membership
+    extra = 0
+    autocomplete_fields = ("user",)
+
+
+@admin.register(Organization)
+class OrganizationAdmin(Kept, Recorded):
+    list_display = ("name", "id", "created_at")
+    search_fields = ("name", "id")
+    readonly_fields = ("id", "created_at")
+    inlines = (MembershipInline,)
+
+
+@admin.register(User)
+class PersonAdmin(Kept, Recorded, UserAdmin):
+    list_display = ("username", "email", "is_active", "is_staff", "last_login")
+    list_filter = ("is_active", "is_staff", "memberships__organization")
+    add_fieldsets = ((None, {"fields": ("username", "email", "usable_password", "password1", "password2")}),)
+
+
+@admin.register(Membership)
+class MembershipAdmin(Recorded):
+    list_display = ("user", "organization", "role", "created_at")
+    list_filter = ("role", "organization")
+    search_fields = ("user__username", "user__email", "organization__name")
+    autocomplete_fields = ("user", "organization")
+    list_select_related = ("user", "organization")
+
+
+@admin.register(ApiKey)
+class ApiKeyAdmin(Kept, Recorded):
+    """The digest is shown nowhere; the key itself once, when it is made."""
+
+    list_display = ("name", "prefix", "organization", "scopes", "expires_at", "revoked_at", "last_used_at")
+    list_filter = ("organization",)
+    search_fields = ("name", "prefix")
+    fields = ("organization", "name", "scopes", "expires_at", "prefix", "created_by", "last_used_at", "revoked_at")
+    readonly_fields = ("prefix", "created_by", "last_used_at", "revoked_at")
+    autocomplete_fields = ("organization",)
+    list_select_related = ("organization",)
+    actions = ("revoke",)
+
+    def get_readonly_fields(self, request: HttpRequest, obj: ApiKey | None = None) -> tuple[str, ...]:
+        return (*self.readonly_fields, "organization", "scopes") if obj else tuple(self.readonly_fields)
+
+    def formfield_for_dbfield(self, db_field: Field, request: HttpRequest | None, **kwargs: Any) -> Any:
+        if db_field.name == "scopes":
+            choices = [(scope.value, scope.value) for scope in Scope]
+            return forms.MultipleChoiceField(choices=choices, widget=forms.CheckboxSelectMultiple)
+        return super().formfield_for_dbfield(db_field, request, **kwargs)
+
+    def save_model(self, request: HttpRequest, obj: ApiKey, form: forms.ModelForm, change: bool) -> None:
+        if not change:
+            text = keys.cut(obj)
+            obj.created_by = staff(request).user
+            self.message_user(request, f"The key, shown this once: {text}", messages.WARNING)
+        super().save_model(request, obj, form, change)
+
+    @admin.action(description="Revoke the chosen keys, for good", permissions=["change"])
+    def revoke(self, request: HttpRequest, queryset: QuerySet[ApiKey]) -> None:
+        for key in queryset.filter(revoked_at=None):
+            key.revoked_at = timezone.now()
+            key.save(update_fields=["revoked_at"])
+            self._record(request, "key.revoked", key, None)
+
+
+@admin.register(AwsAccount)
+class AwsAccountAdmin(Kept, Recorded):
+    list_display = ("name", "account_id", "organization", "environment", "is_active", "is_valid", "validated_at")
+    list_filter = ("environment", "is_active", "is_valid", "organization")
+    search_fields = ("name", "account_id")
+    readonly_fields = ("external_id", "created_at", "is_valid", "validated_at", "validation", "synced_at")
+    autocomplete_fields = ("organization",)
+    list_select_related = ("organization",)
+    actions = ("validate",)
+
+    def get_readonly_fields(self, request: HttpRequest, obj: AwsAccount | None = None) -> tuple[str, ...]:
+        # whose account it is was proven with its ExternalId; another owner or id is another row
+        return (*self.readonly_fields, "organization", "account_id") if obj else tuple(self.readonly_fields)
+
+    @admin.action(description="Validate the chosen accounts' roles", permissions=["change"])
+    def validate(self, request: HttpRequest, queryset: QuerySet[AwsAccount]) -> None:
+        for account in queryset:
+            try:
+                found = onboarding.validate(account, by=staff(request), now=timezone.now())
+            except (AwsError, ValueError) as error:
+                self.message_user(request, f"{account}: {error}", messages.ERROR)
+                continue
+            said = "valid" if found.ok else "; ".join(found.problems)
+            self.message_user(request, f"{account}: {said}", messages.SUCCESS if found.ok else messages.ERROR)
+
+
+@admin.register(AuditEntry)
+class AuditEntryAdmin(admin.ModelAdmin):
+    """To read, never to write."""
+
+    list_display = ("at", "organization", "actor", "deed", "subject", "request_id")
+    list_filter = ("deed", "organization")
+    search_fields = ("actor", "deed", "subject", "request_id")
+    date_hierarchy = "at"
+    list_select_related = ("organization",)
+    show_full_result_count = False
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: AuditEntry | None = None) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: AuditEntry | None = None) -> bool:
+        return False

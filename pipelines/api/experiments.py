@@ -1,0 +1,137 @@
+"""Lab 16: what was decided, why, and what would another model have decided?"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django_filters import rest_framework as filters  # type: ignore[import-untyped]
+from drf_spectacular.utils import extend_schema
+from rest_framework import generics, serializers
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from accounts.authentication import caller_of
+from accounts.domain import Environment
+from accounts.ownership import Owned, owned, owned_or_404
+from accounts.refusals import Unusable
+from accounts.wire import Flag, Ordering, Strict, StrictFilters, UsdPerMonth
+from mlregistry.models import ModelVersion
+from pipelines.api.serializers import ExperimentSerializer, ModelNameSerializer, ReceiptSerializer
+from pipelines.comparison import compare
+from pipelines.domain.decision import Choice
+from pipelines.models import ExperimentLog
+
+UNREAD = ("receipt", "model__metadata", "model__trial", "instance__facts", "instance__tags")  # large, and not listed
+MOST_DIFFERENCES = 100
+
+
+class ExperimentFilters(StrictFilters):
+    """Query parameters of the list of decisions."""
+
+    instance = filters.NumberFilter(field_name="instance_id", help_text="Our id of the instance")
+    account = filters.NumberFilter(field_name="run__account_id", help_text="Our id of the account")
+    environment = filters.ChoiceFilter(
+        field_name="run__account__environment", choices=[(e.value, e.value) for e in Environment]
+    )
+    model = filters.NumberFilter(field_name="model_id")
+    decision = filters.ChoiceFilter(choices=[(choice.value, choice.value) for choice in Choice])
+    is_shadow = Flag()
+    since = filters.IsoDateTimeFilter(field_name="decided_at", lookup_expr="gte")
+    until = filters.IsoDateTimeFilter(field_name="decided_at", lookup_expr="lt")
+    ordering = Ordering(
+        fields={
+            "decided_at": "decided_at",
+            "expected_savings_usd_per_month": "expected_savings_usd_per_month",
+            "interruption_probability": "interruption_probability",
+            "safety_score": "safety_score",
+        }
+    )
+
+    class Meta:
+        model = ExperimentLog
+        fields: list[str] = []
+
+
+class ExperimentList(Owned, generics.ListAPIView[ExperimentLog]):
+    """Decisions, newest first, without their receipts."""
+
+    queryset = ExperimentLog.objects.select_related("instance", "model").defer(*UNREAD).order_by("-decided_at", "pk")
+    serializer_class = ExperimentSerializer
+    filterset_class = ExperimentFilters
+
+
+class ExperimentDetail(Owned, generics.RetrieveAPIView[ExperimentLog]):
+    """A decision with its receipt."""
+
+    queryset = ExperimentLog.objects.select_related("instance", "model").defer(*UNREAD[1:])
+    serializer_class = ReceiptSerializer
+    lookup_url_kwarg = "experiment_id"
+
+
+class ComparisonRequest(Strict):
+    a = serializers.IntegerField(min_value=1, max_value=2**63 - 1, help_text="model_id")
+    b = serializers.IntegerField(min_value=1, max_value=2**63 - 1, help_text="model_id")
+
+
+class SideSerializer(serializers.Serializer[Any]):
+    """`switches` and what follows count the shared instances only."""
+
+    model = ModelNameSerializer()
+    decisions = serializers.IntegerField()
+    switches = serializers.IntegerField()
+    mean_interruption_probability = serializers.FloatField(allow_null=True)
+    savings_usd_per_month = UsdPerMonth(allow_null=True)
+
+
+class AgreementSerializer(serializers.Serializer[Any]):
+    """`low` and `high` bound the share at 95 %."""
+
+    judged = serializers.IntegerField(help_text="Instances on which both models decided")
+    agreed = serializers.IntegerField()
+    share = serializers.FloatField(allow_null=True)
+    low = serializers.FloatField(allow_null=True)
+    high = serializers.FloatField(allow_null=True)
+
+
+class DifferenceSerializer(serializers.Serializer[Any]):
+    instance_id = serializers.CharField(source="a.instance.instance_id")
+    a = serializers.UUIDField(source="a.pk", help_text="experiment id")
+    a_decision = serializers.CharField(source="a.decision")
+    b = serializers.UUIDField(source="b.pk", help_text="experiment id")
+    b_decision = serializers.CharField(source="b.decision")
+
+
+class ComparisonSerializer(serializers.Serializer[Any]):
+    """`calibration` is null while no outcome of a prediction is known: nothing is made up."""
+
+    a = SideSerializer()
+    b = SideSerializer()
+    agreement = AgreementSerializer()
+    differences = DifferenceSerializer(many=True, help_text=f"At most {MOST_DIFFERENCES}")
+    labelled_count = serializers.IntegerField()
+    calibration = serializers.DictField(allow_null=True)
+
+
+class ExperimentComparison(APIView):
+    """Two models on the same instances: the latest decision of each."""
+
+    @extend_schema(parameters=[ComparisonRequest], responses=ComparisonSerializer)
+    def get(self, request: Request) -> Response:
+        caller = caller_of(request)
+        given = {name: value for name, value in request.query_params.items() if name != "customer_id"}
+        wanted = ComparisonRequest(data=given)
+        wanted.is_valid(raise_exception=True)
+        if wanted.validated_data["a"] == wanted.validated_data["b"]:
+            raise Unusable(errors=[{"pointer": "?b", "detail": "Name another model than a."}])
+        a, b = (owned_or_404(ModelVersion, caller, pk=wanted.validated_data[side]) for side in ("a", "b"))
+        found = compare(owned(ExperimentLog, caller), a, b)
+        body = {
+            "a": found.a,
+            "b": found.b,
+            "agreement": found.agreement,
+            "differences": found.differences[:MOST_DIFFERENCES],
+            "labelled_count": 0,  # outcomes are not gathered yet
+            "calibration": None,
+        }
+        return Response(ComparisonSerializer(body).data)

@@ -1,0 +1,164 @@
+"""Lab 16, 17: is a decision shown with all it rests on, and are two models compared on what both have judged?"""
+
+import uuid
+from datetime import timedelta
+
+import pytest
+
+from accounts.domain import Scope
+from tests.factories import (
+    NOW,
+    a_browser,
+    a_model,
+    a_program,
+    a_run,
+    alice,
+    an_experiment,
+    an_instance,
+    bob,
+    charlie,
+    northwind,
+)
+
+pytestmark = pytest.mark.django_db
+LIST = "/api/v1/lab/experiments"
+
+
+def test_a_decision_is_listed_without_and_shown_with_its_receipt():
+    model = a_model("hazard")
+    made = an_experiment(model=model, receipt={"gates": [1, 2.5, None]})
+    client = a_browser(bob())
+    [row] = client.get(LIST).json()["results"]
+    assert "receipt" not in row
+    assert row["model"] == {"model_id": model.pk, "name": "hazard", "version": "1"}
+    assert row["risk_score"] == pytest.approx(0.1)
+    assert row["expected_savings_usd_per_month"] == "41.25"
+    shown = client.get(f"{LIST}/{made.pk}").json()
+    assert shown["receipt"] == {"gates": [1, 2.5, None]}
+    assert shown["receipt_sha256"] == made.receipt_sha256
+
+
+def test_what_is_unknown_is_null_and_not_zero():
+    an_experiment(safety_score=None, interruption_probability=None, expected_savings_usd_per_month=None)
+    [row] = a_browser(alice()).get(LIST).json()["results"]
+    assert row["safety_score"] is row["risk_score"] is row["interruption_probability"] is None
+    assert row["expected_savings_usd_per_month"] is None
+
+
+@pytest.mark.parametrize(
+    "query, count",
+    [
+        ("decision=STAY", 1),
+        ("is_shadow=false", 0),
+        ("since=2026-11-18T00:00:00Z", 1),
+        ("until=2026-11-18T00:00:00Z", 1),
+        ("environment=LAB", 0),
+        ("ordering=decided_at", 2),
+    ],
+)
+def test_decisions_are_filtered(query, count):
+    an_experiment()
+    an_experiment(decision="STAY", decided_at=NOW - timedelta(days=3))
+    assert a_browser(alice()).get(f"{LIST}?{query}").json()["count"] == count
+
+
+def test_a_longer_list_of_decisions_asks_no_more_questions(django_assert_num_queries):
+    model = a_model()
+    program = a_program(northwind(), Scope.READ)
+    program.get(LIST)
+    for count in (1, 4):
+        for _ in range(count):
+            an_experiment(model=model)
+        with django_assert_num_queries(3):
+            program.get(LIST)
+
+
+def compared(a, b, client=None) -> dict:
+    response = (client or a_browser(alice())).get(f"{LIST}/compare?a={a.pk}&b={b.pk}")
+    assert response.status_code == 200, response.content
+    return response.json()
+
+
+def test_two_models_are_compared_on_the_instances_that_both_judged():
+    a, b = a_model("a"), a_model("b")
+    both, differ, alone = an_instance(), an_instance(), an_instance()
+    an_experiment(both, model=a)
+    an_experiment(both, model=b, interruption_probability=0.08)
+    an_experiment(differ, model=a)
+    an_experiment(differ, model=b, decision="SWITCH", decided_at=NOW - timedelta(days=1))  # not its last word
+    an_experiment(differ, model=b, decision="STAY", interruption_probability=None)
+    an_experiment(alone, model=a)
+    found = compared(a, b)
+    assert found["agreement"]["judged"] == 2
+    assert found["agreement"]["share"] == 0.5
+    assert 0 < found["agreement"]["low"] < 0.5 < found["agreement"]["high"] < 1
+    assert found["a"] == {
+        "model": {"model_id": a.pk, "name": "a", "version": "1"},
+        "decisions": 3,
+        "switches": 2,
+        "mean_interruption_probability": pytest.approx(0.04),
+        "savings_usd_per_month": "82.50",
+    }
+    assert found["b"]["switches"] == 1
+    assert found["b"]["mean_interruption_probability"] == pytest.approx(0.08)
+    [difference] = found["differences"]
+    assert difference["instance_id"] == differ.instance_id
+    assert (difference["a_decision"], difference["b_decision"]) == ("SWITCH", "STAY")
+
+
+def test_where_nothing_is_shared_or_no_outcome_known_nothing_is_made_up():
+    found = compared(a_model(), a_model())
+    assert found["agreement"] == {"judged": 0, "agreed": 0, "share": None, "low": None, "high": None}
+    assert found["a"]["savings_usd_per_month"] is None
+    assert (found["labelled_count"], found["calibration"]) == (0, None)
+
+
+def test_a_comparison_never_counts_another_organizations_decisions():
+    a, b = a_model(), a_model()
+    instance = an_instance()
+    an_experiment(instance, model=a)
+    an_experiment(instance, model=b)
+    found = compared(a, b, a_browser(charlie()))
+    assert (found["a"]["decisions"], found["agreement"]["judged"]) == (0, 0)
+
+
+@pytest.mark.parametrize(
+    "query, status", [("a=1&b=1", 422), ("a=1", 422), ("a=x&b=2", 422), ("a=1&b=2&c=3", 422), ("a=998&b=999", 404)]
+)
+def test_a_comparison_of_what_cannot_be_compared_is_refused(query, status):
+    assert a_browser(alice()).get(f"{LIST}/compare?{query}").status_code == status
+
+
+def test_a_run_tells_each_step_in_order():
+    run = a_run(steps=("target", "candidates", "features"), requested_by=alice())
+    made = an_experiment(run.instance, run=run)
+    shown = a_browser(bob()).get(f"/api/v1/lab/runs/{run.pk}").json()
+    assert [step["name"] for step in shown["steps"]] == ["target", "candidates", "features"]
+    assert shown["steps"][0]["inputs"] == {"instance": run.instance.instance_id}
+    assert shown["experiment_id"] == str(made.pk)
+    assert shown["requested_by"] == "alice"
+    assert shown["started_at"] == "2026-11-18T12:00:00.000000Z"
+
+
+def test_a_run_without_a_decision_yet_says_so():
+    run = a_run(steps=(), state="queued", started_at=None, ended_at=None)
+    shown = a_browser(bob()).get(f"/api/v1/lab/runs/{run.pk}").json()
+    assert (shown["state"], shown["steps"], shown["experiment_id"]) == ("queued", [], None)
+
+
+def test_a_run_with_many_steps_asks_no_more_questions(django_assert_num_queries):
+    program = a_program(northwind(), Scope.READ)
+    program.get(LIST)
+    for steps in (["target"], ["target", "candidates", "features", "inference"]):
+        run = a_run(steps=steps)
+        with django_assert_num_queries(3):  # the key, the run, its steps
+            program.get(f"/api/v1/lab/runs/{run.pk}")
+
+
+@pytest.mark.parametrize("address", ["experiments", "runs"])
+def test_a_strangers_and_an_absent_one_look_the_same(address):
+    made = an_experiment()
+    key = made.pk if address == "experiments" else made.run_id
+    client = a_browser(charlie())
+    foreign, absent = (client.get(f"/api/v1/lab/{address}/{pk}") for pk in (key, uuid.uuid4()))
+    assert (foreign.status_code, foreign.content) == (404, absent.content)
