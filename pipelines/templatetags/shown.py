@@ -75,3 +75,23 @@ def compact(value: Any) -> str:
     if isinstance(value, float):
         return f"{value:.4g}"
     return str(value)
+
+
+@register.filter
+def hours(seconds: int | None) -> str:
+    """3600 → 1 hour."""
+    if seconds is None:
+        return UNKNOWN
+    count = seconds / 3600
+    return f"{count:g} hour" + ("" if count == 1 else "s")
+
+
+@register.filter
+def times(value: float | None, factor: float) -> float:
+    """A length of a drawing; what is unknown has none."""
+    return round((value or 0) * factor, 2)
+
+
+@register.filter
+def plus(value: float, more: float) -> float:
+    return round(value + more, 2)
