@@ -210,7 +210,7 @@ def parse(words: list[str]) -> argparse.Namespace:
 def main(words: list[str]) -> int:
     """0 when it ended as it should, Ctrl-C too; 1 after one sentence that says what did not work."""
     arguments = parse(words)
-    for number in (signal.SIGTERM, signal.SIGHUP):
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):  # SIGINT too: a shell ignores it in the background
         signal.signal(number, signal.default_int_handler)
     try:
         return run(arguments)

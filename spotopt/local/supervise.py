@@ -104,6 +104,8 @@ def _die_with_parent(orphaned: signal.Signals) -> Callable[[], None]:
     parent = os.getpid()
 
     def ask_kernel() -> None:
+        for number in (signal.SIGINT, signal.SIGQUIT):  # a shell ignores them for what it starts in the background
+            signal.signal(number, signal.SIG_DFL)
         prctl(PR_SET_PDEATHSIG, int(orphaned), 0, 0, 0)
         if os.getppid() != parent:  # it died between fork and prctl
             os._exit(1)

@@ -192,3 +192,14 @@ def test_a_child_that_ignores_its_signal_is_killed(tmp_path):
     child.stop(within=0.2)
     child.stop()
     assert not child.is_running
+
+
+def test_a_child_heeds_its_signal_also_where_a_shell_had_it_ignored(tmp_path):
+    """A shell without job control ignores Ctrl-C and Ctrl-\\ for what it starts with &, and children inherit that."""
+    before = signal.signal(signal.SIGQUIT, signal.SIG_IGN)
+    try:
+        child = supervise.start("sleeper", ["sleep", "60"], log=tmp_path / "log", stops_on=signal.SIGQUIT)
+    finally:
+        signal.signal(signal.SIGQUIT, before)
+    child.stop(within=20)
+    assert child.process.returncode == -signal.SIGQUIT
