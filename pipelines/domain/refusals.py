@@ -6,15 +6,21 @@ knows is `unknown`, which refuses too.
 
 from __future__ import annotations
 
-import re
-from collections.abc import Sequence
-
 from pipelines.domain import marks
+from pipelines.domain.attachments import disks, network, placement
 from pipelines.domain.proposal import Facts
-from pipelines.domain.target import Disk, Target
-from pipelines.domain.verdict import Outcome, Verdict, fails, not_applicable, passes, unknown
+from pipelines.domain.target import Target
+from pipelines.domain.verdict import (
+    Outcome,
+    Verdict,
+    fails,
+    not_applicable,
+    passes,
+    refused_for,
+    refused_if,
+    unknown,
+)
 
-LOCAL_ZONE = re.compile(r"^[a-z]{2,5}\d-[a-z]{3}\d-az\d+$")  # `use1-bos1-az1`
 PLAIN_LINUX = "RunInstances"  # the usage operation of Linux without a licence fee
 MOST_TAGS = 50  # EC2's own limit
 OUR_TAGS = 3  # ManagedBy, spotopt:operation, spotopt:replaces
@@ -26,10 +32,10 @@ def refusals(facts: Facts) -> tuple[Verdict, ...]:
     return (
         *_standing(target),
         *_ownership(facts),
-        *_disks(target),
-        *_network(target),
+        *disks(target),
+        *network(target),
         *_protection(facts),
-        *_placement(target),
+        *placement(target),
         *_licences(target),
         *_commitments(facts),
         *_word_of_people(facts),
@@ -60,126 +66,39 @@ def _ownership(facts: Facts) -> list[Verdict]:
     cluster = target.cluster_name or marks.matching(tags, marks.CLUSTER_TAGS)
     stack = marks.matching(tags, (*marks.STACK_TAGS, *facts.policy.infrastructure_tags))
     return [
-        _none(
+        refused_for(
             "group_member",
             group,
             f"belongs to the Auto Scaling group {group}: replaced through its group, never alone",
             "in no Auto Scaling group",
         ),
-        _none(
+        refused_for(
             "cluster_node",
             cluster,
             f"is a node of the cluster {cluster}: replaced through its cluster, never alone",
             "no node of a cluster",
         ),
-        _none(
+        refused_for(
             "service_run",
             target.operator or marks.service_mark(tags),
             f"{target.operator or marks.service_mark(tags)} runs it and would fight a change",
             "no AWS service runs it",
         ),
-        _none(
+        refused_for(
             "infrastructure_code",
             stack,
             f"the tag {stack} says that infrastructure code owns it: the next deploy would undo the move",
             "no infrastructure code owns it",
         ),
-        _none_of_too_many_tags(target),
+        _tags(target),
     ]
 
 
-def _none_of_too_many_tags(target: Target) -> Verdict:
+def _tags(target: Target) -> Verdict:
     copied = sum(not tag.startswith("aws:") for tag in target.tags)
     if copied + OUR_TAGS > MOST_TAGS:
         return fails("tags", copied, f"{copied} tags and {OUR_TAGS} of ours: EC2 takes {MOST_TAGS}")
     return passes("tags", copied, f"{copied} tags to copy")
-
-
-def _none(gate: str, offending: str, why: str, otherwise: str) -> Verdict:
-    """Refuses when there is an offending value."""
-    return fails(gate, offending, why) if offending else passes(gate, None, otherwise)
-
-
-def _not(gate: str, fact: bool | None, why: str, otherwise: str, *, asked: str) -> Verdict:
-    """Refuses when the fact holds, or when nobody knows (`asked` says what)."""
-    if fact is None:
-        return unknown(gate, f"AWS did not say {asked}")
-    return fails(gate, True, why) if fact else passes(gate, False, otherwise)
-
-
-def _disks(target: Target) -> list[Verdict]:
-    data = [disk for disk in target.disks if disk.device != target.root_device]
-    kept = [disk for disk in target.disks if disk.delete_on_termination is False]
-    shared = [disk for disk in target.disks if disk.is_multi_attach]
-    return [
-        _root(target),
-        _not(
-            "local_disk",
-            target.has_local_disk_in_use,
-            "instance-store volumes are in use: their data is lost on terminate",
-            "no instance-store volume in use",
-            asked="whether instance-store volumes are in use",
-        ),
-        _none(
-            "data_volumes",
-            _names(data),
-            f"data volumes beyond the root ({_names(data)}): an image is a moment, later writes stay on the old disk",
-            "only the root volume",
-        ),
-        _none(
-            "kept_volumes",
-            _names(kept),
-            f"DeleteOnTermination is off for {_names(kept)}: somebody wants to keep it",
-            "every volume goes with the instance",
-        )
-        if all(disk.delete_on_termination is not None for disk in target.disks)
-        else unknown("kept_volumes", "AWS did not say which volumes go with the instance"),
-        _none("shared_volumes", _names(shared), f"{_names(shared)} may be attached elsewhere", "no multi-attach volume")
-        if all(disk.is_multi_attach is not None for disk in target.disks)
-        else unknown("shared_volumes", "AWS did not say whether a volume is multi-attach"),
-    ]
-
-
-def _root(target: Target) -> Verdict:
-    if target.root_device_type is None or target.root_device is None:
-        return unknown("root_volume", "AWS did not say what the root volume is")
-    if target.root_device_type != "ebs":
-        return fails("root_volume", target.root_device_type, "an instance-store root is lost on terminate")
-    if all(disk.device != target.root_device for disk in target.disks):
-        return unknown("root_volume", f"AWS listed no volume at {target.root_device}, so its disks are not known")
-    return passes("root_volume", "ebs", f"EBS root at {target.root_device}")
-
-
-def _names(disks: Sequence[Disk]) -> str:
-    return ", ".join(f"{disk.volume_id} at {disk.device}" for disk in disks)
-
-
-def _network(target: Target) -> list[Verdict]:
-    return [
-        _only_one("interfaces", target.n_interfaces, "network interfaces: an address cannot be in two places"),
-        _only_one("private_addresses", target.n_private_ips, "private addresses: somebody relies on the further ones"),
-        _not(
-            "forwarding",
-            None if target.is_source_dest_check is None else not target.is_source_dest_check,
-            "SourceDestCheck is off: it routes for others",
-            "SourceDestCheck is on",
-            asked="whether SourceDestCheck is on",
-        ),
-        _not(
-            "route_target",
-            target.is_route_target,
-            "a route table points to it",
-            "no route points to it",
-            asked="whether a route points to it",
-        ),
-        _not("efa", target.has_efa, "an Elastic Fabric Adapter is attached", "no EFA", asked="whether it has an EFA"),
-    ]
-
-
-def _only_one(gate: str, count: int | None, what: str) -> Verdict:
-    if count is None:
-        return unknown(gate, f"AWS did not say how many {what.partition(':')[0]} it has")
-    return fails(gate, count, f"{count} {what}") if count != 1 else passes(gate, 1, f"one of {what.partition(':')[0]}")
 
 
 def _protection(facts: Facts) -> list[Verdict]:
@@ -193,76 +112,31 @@ def _protection(facts: Facts) -> list[Verdict]:
     ]
     return [
         *(
-            _not(gate, fact, f"{what} is on", f"{what} is off", asked=f"whether {what} is on")
+            refused_if(gate, fact, f"{what} is on", f"{what} is off", asked=f"whether {what} is on")
             for gate, fact, what in said
         ),
-        _none("ignore_tag", ignored, f"the tag {ignored} says hands off", "no tag says hands off"),
+        refused_for("ignore_tag", ignored, f"the tag {ignored} says hands off", "no tag says hands off"),
     ]
-
-
-def _placement(target: Target) -> list[Verdict]:
-    local = target.zone_id if LOCAL_ZONE.match(target.zone_id) else ""
-    return [
-        _tenancy(target),
-        _none("host", target.host_id, f"it sits on the dedicated host {target.host_id}", "on no dedicated host"),
-        _not(
-            "capacity_reservation",
-            target.is_capacity_reservation_targeted,
-            "it was launched into a capacity reservation",
-            "no capacity reservation is targeted",
-            asked="whether a capacity reservation is targeted",
-        ),
-        _none("capacity_block", target.capacity_block_id, f"in {target.capacity_block_id}", "in no capacity block"),
-        _placement_group(target),
-        _none("outpost", target.outpost_arn, f"runs on the Outpost {target.outpost_arn}", "on no Outpost"),
-        _none("local_zone", local, f"{local} is a Local Zone", "in no Local Zone"),
-        _not(
-            "enclave",
-            target.is_enclave,
-            "Nitro Enclaves are enabled",
-            "no enclave",
-            asked="whether Nitro Enclaves are enabled",
-        ),
-    ]
-
-
-def _tenancy(target: Target) -> Verdict:
-    if target.tenancy is None:
-        return unknown("tenancy", "AWS did not say its tenancy")
-    if target.tenancy != "default":
-        return fails("tenancy", target.tenancy, f"{target.tenancy} tenancy: cost and licences would change silently")
-    return passes("tenancy", "default", "shared tenancy")
-
-
-def _placement_group(target: Target) -> Verdict:
-    gate, group, strategy = "placement_group", target.placement_group, target.placement_strategy
-    if not group:
-        return passes(gate, None, "in no placement group")
-    if strategy is None:
-        return unknown(gate, f"AWS did not say how the placement group {group} places")
-    if strategy in {"cluster", "spread"}:
-        return fails(gate, group, f"in the {strategy} placement group {group}: placement would change silently")
-    return passes(gate, group, f"the placement group {group} is of the kind {strategy}")
 
 
 def _licences(target: Target) -> list[Verdict]:
     platform, operation = target.platform_details, target.usage_operation
     is_windows = None if platform is None else "windows" in platform.lower()
     return [
-        _none(
+        refused_for(
             "license",
             ", ".join(target.license_arns),
             f"bound to the license configuration {', '.join(target.license_arns)}",
             "no license configuration",
         ),
-        _not(
+        refused_if(
             "windows",
             is_windows,
             f"{platform}: Sysprep, domain join and host-bound licences do not survive a copy",
             f"platform {platform}",
             asked="its platform",
         ),
-        _none(
+        refused_for(
             "product_codes",
             ", ".join(target.product_codes),
             f"carries the Marketplace product code {', '.join(target.product_codes)}",
@@ -294,7 +168,7 @@ def _commitments(facts: Facts) -> list[Verdict]:
         return [unknown(reserved, "the account's Reserved Instances could not be read"), asked]
     names = ", ".join(covering)
     why = f"the reservation {names} may cover it: moving it saves nothing while the commitment runs"
-    return [_none(reserved, names, why, "no active reservation matches it"), asked]
+    return [refused_for(reserved, names, why, "no active reservation matches it"), asked]
 
 
 def _word_of_people(facts: Facts) -> list[Verdict]:

@@ -59,3 +59,15 @@ def at_least(gate: str, value: float, limit: float, detail: str) -> Verdict:
     """Passes when value ≥ limit; NaN does not."""
     outcome = Outcome.PASS if value >= limit else Outcome.FAIL
     return Verdict(gate, outcome, value, limit, value - limit, detail)
+
+
+def refused_for(gate: str, offending: str, why: str, otherwise: str) -> Verdict:
+    """Refuses when there is an offending value."""
+    return fails(gate, offending, why) if offending else passes(gate, None, otherwise)
+
+
+def refused_if(gate: str, fact: bool | None, why: str, otherwise: str, *, asked: str) -> Verdict:
+    """Refuses when the fact holds, or when nobody knows (`asked` says what)."""
+    if fact is None:
+        return unknown(gate, f"AWS did not say {asked}")
+    return fails(gate, True, why) if fact else passes(gate, False, otherwise)

@@ -1,0 +1,66 @@
+"""What may a platform admin look at of runs and decisions? Nothing here can be changed."""
+
+from __future__ import annotations
+
+import json
+
+from django.contrib import admin
+from django.db.models import Model, QuerySet
+from django.http import HttpRequest
+
+from pipelines.models import EngineDecision, ExperimentLog, PipelineRun, RunStep
+
+
+class ReadOnly(admin.options.BaseModelAdmin):
+    """History: nobody adds, changes or deletes it by hand."""
+
+    def has_add_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        return False
+
+
+class RunStepInline(ReadOnly, admin.TabularInline):
+    model = RunStep
+    fields = ("position", "name", "state", "count_in", "count_out", "duration_ms", "outputs", "error")
+
+
+@admin.register(PipelineRun)
+class PipelineRunAdmin(ReadOnly, admin.ModelAdmin):
+    list_display = ("id", "organization", "instance", "pipeline", "trigger", "state", "created_at", "ended_at")
+    list_filter = ("state", "pipeline", "trigger", "organization", "created_at")
+    search_fields = ("id", "instance__instance_id", "instance__name", "error")
+    list_select_related = ("organization", "instance")
+    inlines = (RunStepInline,)
+
+
+@admin.register(ExperimentLog)
+class ExperimentLogAdmin(ReadOnly, admin.ModelAdmin):
+    list_display = ("decided_at", "organization", "instance", "decision", "reason", "evidence", "is_latest")
+    list_filter = ("decision", "is_latest", "evidence", "organization", "decided_at")
+    search_fields = ("id", "instance__instance_id", "instance__name", "reason")
+    list_select_related = ("organization", "instance")
+    exclude = ("receipt",)
+    readonly_fields = ("pretty_receipt",)
+
+    @admin.display(description="receipt")
+    def pretty_receipt(self, row: ExperimentLog) -> str:
+        return json.dumps(row.receipt, indent=2, sort_keys=True)
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[ExperimentLog]:
+        """A receipt is read where it is shown, on the page of one decision."""
+        found = super().get_queryset(request)
+        is_one = request.resolver_match is not None and "object_id" in request.resolver_match.kwargs
+        return found if is_one else found.defer("receipt")
+
+
+@admin.register(EngineDecision)
+class EngineDecisionAdmin(ReadOnly, admin.ModelAdmin):
+    list_display = ("executed_at", "organization", "engine_name", "engine_version", "request_id", "confidence_score")
+    list_filter = ("engine_name", "organization", "executed_at")
+    search_fields = ("id", "request_id", "cluster_id")
+    list_select_related = ("organization",)

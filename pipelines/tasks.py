@@ -1,0 +1,35 @@
+"""Which pipeline work is done by workers?"""
+
+from __future__ import annotations
+
+from celery import shared_task
+from django.utils import timezone
+
+from governance import health
+from pipelines import linear
+from pipelines.models import PipelineRun, RunState
+
+COMPONENT = "linear pipeline"
+
+
+@shared_task(ignore_result=True, expires=50 * 60)
+def evaluate_all() -> None:
+    """Queue an evaluation of each instance that is evaluated by the hour."""
+    with health.run(COMPONENT, "evaluate_all") as report:
+        count = 0
+        for instance in linear.evaluated_hourly().iterator():
+            run = linear.request(instance, trigger="beat", now=timezone.now())
+            evaluate_instance.delay(str(run.pk))
+            count += 1
+        report.detail = f"{count} instances queued"
+
+
+@shared_task(ignore_result=True, expires=50 * 60)
+def evaluate_instance(run_id: str) -> None:
+    """Carry out one run; harmless when delivered twice. A run that was removed meanwhile is left alone."""
+    run = PipelineRun.objects.filter(pk=run_id).first()
+    if run is None:
+        return
+    with health.run(COMPONENT, "evaluate_instance", f"instance {run.instance_id}") as report:
+        done = linear.evaluate(run, now=timezone.now())
+        report.is_success, report.detail = done.state != RunState.FAILED, done.error
