@@ -18,13 +18,11 @@ api = [
     path("docs/", Docs.as_view(), name="docs"),
     path("ml/", include(([*mlregistry_api.ml, *pipelines_api.ml], "ml"))),
     path("lab/", include((pipelines_api.lab, "lab"))),
-    path("ml/", include(([*mlregistry_api.ml, *pipelines_api.ml], "ml"))),
 ]
 
 urlpatterns = [
     path("", include("pipelines.urls")),
     path("", include("accounts.urls")),
-    path("", include("pipelines.urls")),
     path("api/v1/", include(api)),
     re_path(r"^api/", problems.unknown_route),
     path(f"{settings.ADMIN_PATH}login/", admin_sign_in),
