@@ -103,14 +103,19 @@ def as_rows(found: Expectations) -> list[dict[str, Any]]:
 
 def contributions(found: Expectations) -> list[dict[str, Any] | None]:
     """What each feature adds to the calibrated log-odds of a pool; None where no model judged it."""
-    adapter = found.model.adapter
     judged = np.flatnonzero(found.outlook.evidence == Evidence.TRACE)
     explained: list[dict[str, Any] | None] = [None] * len(found.facts)
-    if adapter is not None and len(judged):
-        parts = adapter.contributions(found.features[judged])
-        for position, row in enumerate(judged.tolist()):
-            explained[row] = _explained(parts, position)
+    for row, parts in zip(judged.tolist(), explain(found.model, found.features[judged]), strict=True):
+        explained[row] = parts
     return explained
+
+
+def explain(model: LoadedModel, matrix: Floats) -> list[dict[str, Any]]:
+    """Contributions of rows whose features are all known, float64[n, n_features]; none without a model."""
+    if model.adapter is None:
+        return []
+    parts = model.adapter.contributions(matrix)
+    return [_explained(parts, row) for row in range(len(matrix))]
 
 
 def rescore(

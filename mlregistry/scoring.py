@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 from django.db import transaction
-from django.db.models import Count, Max, Min
+from django.db.models import Count, Max
 
 from instances.domain.pool import Product
 from instances.domain.prices import DAY
@@ -68,18 +68,20 @@ def score_region(region: str, *, now: datetime, product: Product = Product.LINUX
 def regions_due(*, now: datetime, product: Product = Product.LINUX) -> list[str]:
     """Regions whose scores are older than what they rest on (a fetch, the active model), or than half an hour.
 
-    Three queries. A region without pools is never due.
+    Four queries. A region without pools is never due.
     """
-    pools = Pool.objects.filter(product=product.value).values("region").order_by("region")
-    scored = pools.annotate(pools=Count("pk"), scores=Count("score"), oldest=Min("score__scored_at"))
     fetches = MarketFetch.objects.whole().filter(ended_at__gt=now - RESCORED_AFTER).order_by()
     news = dict(fetches.values("region").annotate(at=Max("ended_at")).values_list("region", "at"))
     activated = ModelVersion.objects.filter(is_active=True).aggregate(at=Max("activated_at"))["at"]
-    common = [at for at in (news.get(""), activated, now - RESCORED_AFTER) if at]
+    common = max(at for at in (news.get(""), activated, now - RESCORED_AFTER) if at)
+    scored = {row.region: row for row in RegionScoring.objects.filter(product=product.value)}
+    pools = Pool.objects.filter(product=product.value).values("region").annotate(pools=Count("pk")).order_by("region")
     return [
-        row["region"]
-        for row in scored
-        if row["scores"] < row["pools"] or row["oldest"] < max(*common, news.get(row["region"], common[0]))
+        region
+        for region, count in pools.values_list("region", "pools")
+        if (last := scored.get(region)) is None
+        or last.pools < count
+        or last.scored_at < max(common, news.get(region, common))
     ]
 
 

@@ -162,3 +162,8 @@ def launched_at(facts: PoolFacts, at: Floats) -> PoolFacts:
     """The same pools, for launches at other instants (epoch seconds, NaN = as it is)."""
     chosen = np.where(np.isfinite(at), at, facts.measures.launch_at)
     return PoolFacts(facts.names, replace(facts.measures, launch_at=chosen))
+
+
+def asked_at(facts: PoolFacts, at: Floats) -> PoolFacts:
+    """The same facts, their ages counted from other instants (epoch seconds)."""
+    return PoolFacts(facts.names, replace(facts.measures, at=at))

@@ -29,8 +29,11 @@ def a_market(*, now: datetime = NOW, region: str = "us-east-1", days: float = 9)
         for offset, zone_id in enumerate(ZONES):
             pool = factories.a_pool(name, zone_id, region=region)
             base = float(spot) * (1 + 0.03 * offset)
-            steps = [(days * part / 6, f"{base * (1 + 0.01 * ((number + part) % 4)):.6f}") for part in range(6, 0, -1)]
-            factories.prices_for(pool, steps, now=now)
+            steps = [
+                (days * (part / 6 - (number + offset) / 100), base * (1 + ((number + part * (offset + 1)) % 4) / 100))
+                for part in range(6, 0, -1)
+            ]
+            factories.prices_for(pool, [(ago, f"{usd:.6f}") for ago, usd in steps], now=now)
     factories.a_fresh_market(region, now=now)
 
 
