@@ -13,7 +13,7 @@ from django.db import InterfaceError, OperationalError
 from django.utils import timezone
 
 from accounts.aws.errors import AwsError
-from accounts.aws.read.advisor import AdvisorUnavailable
+from accounts.aws.read.advisor import AdvisorMalformed, AdvisorUnavailable
 from accounts.aws.read.shapes import Rejected
 from instances.locks import advisory_lock
 from instances.models import FetchOutcome, FetchSource, MarketFetch
@@ -74,6 +74,8 @@ def attempt(source: FetchSource, region: str, work: Work, *, now: datetime, of: 
             raise  # nothing can be written down now
         except Refused as refusal:
             _end(fetch, FetchOutcome.REFUSED, str(refusal))
+        except AdvisorMalformed as error:
+            _end(fetch, FetchOutcome.REFUSED, f"malformed: {error}")
         except (AwsError, AdvisorUnavailable) as error:
             _end(fetch, FetchOutcome.FAILED, f"{type(error).__name__}: {error}")
         except BaseException as error:

@@ -138,10 +138,7 @@ def _take_advisor(read: ReadAdvisor, now: datetime, fetch: MarketFetch) -> Fetch
     if isinstance(received, advisor.NotModified):
         AdvisorFile.objects.filter(etag=received.etag).update(fetched_at=now)
         return FetchOutcome.UNCHANGED
-    try:
-        entries = advisor.parse(received.raw)
-    except advisor.AdvisorMalformed as error:
-        raise Refused(f"malformed: {error}") from error
+    entries = advisor.parse(received.raw)
     fetch.pages, fetch.rows = 1, len(entries)
     change = ratings.change_by(entries)
     file = _keep(received, len(entries), now)
