@@ -100,7 +100,7 @@ class ApiKeyAdmin(Kept, Recorded):
     def get_readonly_fields(self, request: HttpRequest, obj: ApiKey | None = None) -> tuple[str, ...]:
         return (*self.readonly_fields, "organization", "scopes") if obj else tuple(self.readonly_fields)
 
-    def formfield_for_dbfield(self, db_field: Field, request: HttpRequest | None, **kwargs: Any) -> Any:
+    def formfield_for_dbfield(self, db_field: Field, request: HttpRequest, **kwargs: Any) -> Any:
         if db_field.name == "scopes":
             choices = [(scope.value, scope.value) for scope in Scope]
             return forms.MultipleChoiceField(choices=choices, widget=forms.CheckboxSelectMultiple)

@@ -58,7 +58,8 @@ def compare(experiments: QuerySet[ExperimentLog], a: ModelVersion, b: ModelVersi
 def _latest(experiments: QuerySet[ExperimentLog], model: ModelVersion) -> dict[int, ExperimentLog]:
     rows = experiments.filter(model=model, instance__isnull=False).select_related("instance")
     rows = rows.defer("receipt", "instance__tags", "instance__facts")
-    return {row.instance_id: row for row in rows.order_by("instance_id", "-decided_at").distinct("instance_id")}
+    latest = rows.order_by("instance_id", "-decided_at").distinct("instance_id")
+    return {row.instance_id: row for row in latest if row.instance_id is not None}
 
 
 def _side(model: ModelVersion, experiments: QuerySet[ExperimentLog], rows: Iterable[ExperimentLog]) -> Side:

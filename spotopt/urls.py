@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.conf import settings
 from django.contrib import admin
-from django.urls import include, path, re_path
+from django.urls import URLPattern, URLResolver, include, path, re_path
 
 from accounts.views import admin_sign_in
 from mlregistry.api import urls as mlregistry_api
@@ -12,7 +12,7 @@ from pipelines.api import urls as pipelines_api
 from spotopt import probes, problems
 from spotopt.schema import Docs, Index, Schema
 
-api = [
+api: list[URLPattern | URLResolver] = [
     path("", Index.as_view(), name="api"),
     path("schema/", Schema.as_view(), name="schema"),
     path("docs/", Docs.as_view(), name="docs"),

@@ -56,7 +56,7 @@ class InstanceFilters(StrictFilters):
         fields: list[str] = []
 
     def decided(self, rows: QuerySet[Instance], name: str, value: str) -> QuerySet[Instance]:
-        return rows.filter(decision=None) if value == UNDECIDED else rows.filter(decision=value)
+        return rows.filter(Q(decision=None) if value == UNDECIDED else Q(decision=value))
 
     def matching(self, rows: QuerySet[Instance], name: str, value: str) -> QuerySet[Instance]:
         return rows.filter(

@@ -99,7 +99,7 @@ class ExperimentSerializer(serializers.ModelSerializer[ExperimentLog]):
     """A decision without its receipt. `safety_score` 1 = safe, `risk_score` = 1 − safety."""
 
     run_id = serializers.UUIDField()
-    instance = InstanceNameSerializer(allow_null=True)
+    instance = InstanceNameSerializer(allow_null=True)  # type: ignore[assignment]  # DRF takes fields off the class
     model = ModelNameSerializer(allow_null=True)
     risk_score = serializers.SerializerMethodField()
     current_usd_per_month = UsdPerMonth(allow_null=True)
@@ -164,7 +164,7 @@ class StepSerializer(serializers.ModelSerializer[RunStep]):
 class RunSerializer(serializers.ModelSerializer[PipelineRun]):
     """`experiment_id` is the decision, once there is one."""
 
-    instance = InstanceNameSerializer(allow_null=True)
+    instance = InstanceNameSerializer(allow_null=True)  # type: ignore[assignment]  # DRF takes fields off the class
     requested_by = serializers.CharField(source="requested_by.username", default=None, allow_null=True)
     experiment_id = serializers.UUIDField(source="experiment.pk", default=None, allow_null=True)
     steps = StepSerializer(many=True)
