@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from django import forms
 from django.db.models import F, FilteredRelation, OuterRef, Q, QuerySet, Subquery
 
@@ -58,7 +60,7 @@ class ListingForm(forms.Form):
         self.fields["region"].choices = [("", "Any"), *((r, r) for r in regions)]  # type: ignore[attr-defined]
 
 
-def listed(instances: QuerySet[Instance], wanted: dict[str, str]) -> QuerySet[Instance]:
+def listed(instances: QuerySet[Instance], wanted: dict[str, str]) -> QuerySet[Any]:
     """The instances that match, annotated with their last decision and an open run; by savings unless told."""
     rows = with_last_decision(instances.present().select_related("account", "group"))  # type: ignore[attr-defined]
     if text := wanted.get("q"):
@@ -81,8 +83,8 @@ def listed(instances: QuerySet[Instance], wanted: dict[str, str]) -> QuerySet[In
     return rows.order_by(SORTS[wanted.get("sort") or "-savings"], "instance_id")
 
 
-def with_last_decision(instances: QuerySet[Instance]) -> QuerySet[Instance]:
-    """Each with its latest decision's figures (None before the first) and the id of an open run."""
+def with_last_decision(instances: QuerySet[Instance]) -> QuerySet[Any]:
+    """Instances, each with its latest decision's figures (None before the first) and the id of an open run."""
     opened = PipelineRun.objects.filter(instance=OuterRef("pk"), state__in=[RunState.QUEUED, RunState.RUNNING])
     return instances.annotate(
         last=FilteredRelation("experiments", condition=Q(experiments__is_latest=True)),

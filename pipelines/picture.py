@@ -36,7 +36,7 @@ class Drawn:
 
 def drawn(run: PipelineRun) -> list[Drawn]:
     """All steps in order; those without a row yet are waiting, the first of them running while the run does."""
-    rows = {step.name: step for step in run.steps.all()}  # type: ignore[attr-defined]
+    rows = {step.name: step for step in run.steps.all()}
     boxes: list[Drawn] = []
     is_next = run.state == RunState.RUNNING
     for name in STEPS:

@@ -107,7 +107,7 @@ def _run_context(run: PipelineRun) -> dict[str, Any]:
 
 
 def _last_run(instance: Instance) -> PipelineRun | None:
-    return instance.runs.order_by("-created_at").first()  # type: ignore[attr-defined,no-any-return]
+    return instance.runs.order_by("-created_at").first()
 
 
 def _wants_part(request: HttpRequest) -> bool:

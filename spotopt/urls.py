@@ -16,7 +16,7 @@ api: list[URLPattern | URLResolver] = [
     path("", Index.as_view(), name="api"),
     path("schema/", Schema.as_view(), name="schema"),
     path("docs/", Docs.as_view(), name="docs"),
-    path("ml/", include(([*mlregistry_api.ml, *pipelines_api.ml], "ml"))),
+    path("ml/", include((mlregistry_api.ml + pipelines_api.ml, "ml"))),
     path("lab/", include((pipelines_api.lab, "lab"))),
 ]
 

@@ -6,7 +6,7 @@ import functools
 import json
 import uuid
 from datetime import datetime
-from typing import Any
+from typing import Annotated, Any
 
 import pydantic
 from django.http import HttpResponse
@@ -34,6 +34,8 @@ LARGEST_BODY = 5 * 2**20
 NOT_NOW = "Scores are kept for now only; leave `at` out, or give a time within five minutes of now."
 NAME_AN_ACCOUNT = "A zone name is an account's own alias: give account_id with it, or the zone id (use1-az1)."
 
+ACCOUNT_ID: Any = Annotated[str, pydantic.StringConstraints(pattern=r"^\d{12}$")] | None
+
 
 @functools.cache
 def request_model(engine: Engine) -> type[pydantic.BaseModel]:
@@ -41,10 +43,10 @@ def request_model(engine: Engine) -> type[pydantic.BaseModel]:
     return pydantic.create_model(
         "".join(word.title() for word in engine.decision_type.split("_")) + "Request",
         __config__=pydantic.ConfigDict(extra="forbid", frozen=True),
-        request_id=(pydantic.constr(min_length=1, max_length=80), ...),
-        cluster_id=(pydantic.constr(max_length=120), ""),
+        request_id=(Annotated[str, pydantic.StringConstraints(min_length=1, max_length=80)], ...),
+        cluster_id=(Annotated[str, pydantic.StringConstraints(max_length=120)], ""),
         customer_id=(uuid.UUID | None, None),
-        account_id=(pydantic.constr(pattern=r"^\d{12}$") | None, None),
+        account_id=(ACCOUNT_ID, None),
         product=(Product, Product.LINUX),
         at=(pydantic.AwareDatetime | None, None),
         decision_type=(str, engine.decision_type),
@@ -218,7 +220,8 @@ class DecisionRow(serializers.ModelSerializer):
 
 
 class DecisionWhole(DecisionRow):
-    class Meta(DecisionRow.Meta):
+    class Meta:
+        model = EngineDecision
         fields = (*DecisionRow.Meta.fields, "request_id", "engine_name", "engine_version", "request", "response")
 
 
