@@ -18,7 +18,7 @@ from spotopt.local.benches.measure import Row, at_most, medians, not_run
 
 SHIPPED = Path(mlregistry.__file__).parent / "shipped"
 ONE, MANY = at_most(2), at_most(1.1)
-CALLS = 200  # of one row, which takes a fraction of a millisecond
+CALLS = 50  # of one row, which takes a fraction of a millisecond
 
 
 def rows(on: Ground) -> list[Row]:
@@ -39,7 +39,7 @@ def rows(on: Ground) -> list[Row]:
             "ours": lambda: [adapter.predict(row) for _ in range(calls)],
             "why": lambda: [adapter.contributions(row) for _ in range(calls)],
         },
-        times=on.sized(9, least=3),
+        times=on.sized(31, least=3),
     )
     took_many = medians(
         {
