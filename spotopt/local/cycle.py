@@ -6,13 +6,23 @@ Imported only once the settings are in the environment.
 from __future__ import annotations
 
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 
+from django.conf import settings
 from django.db import connection
 from django.db.migrations.executor import MigrationExecutor
+from django.db.models import Sum
+from django.utils import timezone
 
+from accounts import onboarding
+from accounts.models import AwsAccount
+from instances.market import ingest
+from instances.market.attempts import is_whole
+from instances.models import FetchOutcome, FetchSource, MarketFetch
+from mlregistry import scoring
 from spotopt.local import house, supervise, tenants
 from spotopt.local.house import Secrets
 
@@ -58,9 +68,83 @@ def migrate(demo: Demo) -> str:
     return f"{len(missing)} applied"
 
 
-PREPARE = (
+def validate_accounts(_: Demo) -> str:
+    """Each account must open for us and for nobody else. Those that did so before are not asked again."""
+    rows = AwsAccount.objects.filter(is_valid=False, is_active=True)
+    for account in rows:
+        found = onboarding.validate(account, by="demo", now=timezone.now())
+        if not found.ok:
+            raise StepFailed(f"{account}: {'; '.join(found.problems)}")
+    return f"{len(rows)} opened with their ExternalId and not without" if rows else "validated before"
+
+
+def fetch_zones(_: Demo) -> str:
+    """What we and each account call the zones; names differ between accounts."""
+    ours: list[tuple[AwsAccount | None, str]] = [(None, region) for region in settings.MARKET_REGIONS]
+    theirs = [(account, region) for account in AwsAccount.objects.all() for region in account.regions]
+    fetches = [ingest.fetch_zones(account, region, timezone.now()) for account, region in (*ours, *theirs)]
+    return _counted(fetches, "names")
+
+
+def fetch_catalogue(_: Demo) -> str:
+    if _is_of_today(FetchSource.CATALOGUE):
+        return "of today"
+    return _counted([ingest.fetch_catalogue(timezone.now())], "instance types")
+
+
+def fetch_on_demand(_: Demo) -> str:
+    due = [region for region in settings.MARKET_REGIONS if not _is_of_today(FetchSource.ON_DEMAND, region)]
+    return _counted([ingest.fetch_on_demand(region, timezone.now()) for region in due], "prices") if due else "of today"
+
+
+def fetch_advisor(_: Demo) -> str:
+    fetch = ingest.fetch_advisor(timezone.now())
+    return "unchanged" if fetch.outcome == FetchOutcome.UNCHANGED else _counted([fetch], "ratings")
+
+
+def fetch_spot(_: Demo) -> str:
+    """90 days the first time, then what is new."""
+    began = timezone.now()
+    _counted([ingest.fetch_spot(region, timezone.now()) for region in settings.MARKET_REGIONS], "price changes")
+    slices = MarketFetch.objects.filter(source=FetchSource.SPOT, started_at__gte=began)
+    return "{rows:,} price changes, {written:,} new".format(
+        **slices.aggregate(rows=Sum("rows"), written=Sum("written"))
+    )
+
+
+def score(_: Demo) -> str:
+    """The regions whose scores are older than what they rest on."""
+    done = [scoring.score_region(region, now=timezone.now()) for region in scoring.regions_due(now=timezone.now())]
+    if not done:
+        return "nothing new"
+    return f"{sum(one.pools for one in done):,} pools, {sum(one.unknown for one in done):,} of them unknown"
+
+
+def _is_of_today(source: FetchSource, region: str = "") -> bool:
+    """Lists change slowly: a whole fetch of the last 24 hours will do."""
+    recent = MarketFetch.objects.whole().filter(source=source, region=region)
+    return recent.filter(ended_at__gt=timezone.now() - timedelta(hours=24)).exists()
+
+
+def _counted(fetches: Sequence[MarketFetch], what: str) -> str:
+    """How much came. Raises StepFailed with the first that ended badly."""
+    for fetch in fetches:
+        if not is_whole(fetch):
+            raise StepFailed(f"{fetch.source} {fetch.region} {fetch.outcome}: {fetch.detail}")
+    rejected = sum(fetch.rejected for fetch in fetches)
+    told = f"{sum(fetch.rows for fetch in fetches):,} {what}"
+    return f"{told}, {rejected} rejected" if rejected else told
+
+
+STEPS = (
     Step("migrations", migrate),
     Step("organizations and people", lambda demo: tenants.settle(demo.secrets.passwords)),
     Step("roles in the local cloud", lambda demo: tenants.deploy_roles(demo.cloud_url)),
+    Step("accounts", validate_accounts),
+    Step("zones", fetch_zones),
+    Step("instance types", fetch_catalogue),
+    Step("On-Demand prices", fetch_on_demand),
+    Step("Spot Advisor", fetch_advisor),
+    Step("Spot prices", fetch_spot),
+    Step("scores", score),
 )
-STEPS = PREPARE

@@ -88,22 +88,23 @@ def bring_up(state: Path, progress: Progress, stack: ExitStack) -> tuple[dict[st
     """Start the servers, carry out every step of the cycle; the environment of the product and what runs so far."""
     with progress.step("PostgreSQL and Redis"):
         running: Services = stack.enter_context(services.start(state, durable=True))
-    with progress.step("local cloud") as said:
-        cloud, cloud_url = house.start_cloud(state)
-        stack.callback(cloud.stop)
-        said.append(cloud_url)
+    cloud = house.start_cloud(state)  # loads its prices while we load Django
+    stack.callback(cloud.stop)
     own = house.own_secrets(state)
-    environment = house.settings(running, cloud_url, own)
+    environment = house.settings(running, cloud.url, own)
     with progress.step("settings"):
         os.environ.clear()
         os.environ.update(environment, LOG_LEVEL="ERROR")  # the lines on the terminal are ours
         django.setup()
         from spotopt.local import cycle
-    demo = cycle.Demo(state, environment, cloud_url, own)
+    with progress.step("local cloud") as said:
+        cloud.wait()
+        said.append(cloud.url)
+    demo = cycle.Demo(state, environment, cloud.url, own)
     for step in cycle.STEPS:
         with progress.step(step.name) as said:
             said.append(step.act(demo))
-    return environment, [*running.children, cloud]
+    return environment, [*running.children, cloud.child]
 
 
 def serve(state: Path, environment: dict[str, str], port: int, progress: Progress, stack: ExitStack) -> list[Started]:
@@ -116,12 +117,11 @@ def serve(state: Path, environment: dict[str, str], port: int, progress: Progres
     }
     started = []
     for name, command in commands.items():
-        with progress.step(name):
-            process = Started(name, command, state / "logs" / f"{name}.log", environment)
-            stack.callback(process.stop)
-            if name == "server":
-                wait_for(f"http://127.0.0.1:{port}/readyz", process)
-            started.append(process)
+        process = Started(name, command, state / "logs" / f"{name}.log", environment)
+        stack.callback(process.stop)
+        started.append(process)
+    with progress.step(", ".join(commands)):
+        wait_for(f"http://127.0.0.1:{port}/readyz", started[0])
     return started
 
 

@@ -82,11 +82,39 @@ def as_owner(environment: dict[str, str]) -> dict[str, str]:
     return environment | {"DATABASE_URL": environment["DATABASE_OWNER_URL"]}
 
 
-def start_cloud(state: Path) -> tuple[Child, str]:
-    """The local cloud in a process of its own, on the port it had before where that is free; and its address.
+@dataclass(frozen=True, slots=True)
+class Cloud:
+    """The local cloud's process, which takes seconds to load its prices, and the address it will have."""
 
-    Raises CannotStart with its last words.
-    """
+    child: Child
+    port: int
+    record: Path
+    already_said: int  # bytes of its log that are of an earlier start
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    def stop(self) -> None:
+        self.child.stop()
+
+    def wait(self) -> None:
+        """Until it says that it is ready. Raises CannotStart with its last words when it ends instead."""
+        deadline = time.monotonic() + CLOUD_PATIENCE
+        while self.child.is_running and time.monotonic() < deadline:
+            with self.child.log.open(errors="replace") as lines:
+                lines.seek(self.already_said)
+                is_ready = any(line.startswith("ready ") for line in lines)
+            if is_ready:
+                self.record.write_text(json.dumps({"port": self.port}))
+                return
+            time.sleep(0.05)
+        self.stop()
+        raise CannotStart(f"The local cloud did not start: {self.child.last_words()} (all of it: {self.child.log})")
+
+
+def start_cloud(state: Path) -> Cloud:
+    """The local cloud in a process of its own, on the port it had before where that is free; `wait` for it."""
     record = state / "cloud.json"
     port = json.loads(record.read_text())["port"] if record.exists() else 0
     port = port if port and is_free(port) else free_port()
@@ -94,18 +122,7 @@ def start_cloud(state: Path) -> tuple[Child, str]:
     already_said = log.stat().st_size if log.exists() else 0
     where = ["--port", str(port), "--state", os.fspath(state / "cloud")]
     command = [supervise.python(), "-m", "spotopt.local.cloud", *where]
-    cloud = supervise.start("local cloud", command, log=log, cwd=ROOT)
-    deadline = time.monotonic() + CLOUD_PATIENCE
-    while cloud.is_running and time.monotonic() < deadline:
-        with log.open(errors="replace") as lines:
-            lines.seek(already_said)
-            ready = next((line for line in lines if line.startswith("ready ")), None)
-        if ready is not None and ready.endswith("\n"):
-            record.write_text(json.dumps({"port": port}))
-            return cloud, ready.split()[1].rstrip("/")
-        time.sleep(0.05)
-    cloud.stop()
-    raise CannotStart(f"The local cloud did not start: {cloud.last_words()} (all of it: {log})")
+    return Cloud(supervise.start("local cloud", command, log=log, cwd=ROOT), port, record, already_said)
 
 
 def running_cloud(state: Path) -> str | None:

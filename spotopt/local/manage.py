@@ -25,8 +25,10 @@ def run(words: list[str]) -> int:
         running = stack.enter_context(services.start(state, durable=True))
         cloud_url = None if running.children else house.running_cloud(state)
         if cloud_url is None:
-            cloud, cloud_url = house.start_cloud(state)
+            cloud = house.start_cloud(state)
             stack.callback(cloud.stop)
+            cloud.wait()
+            cloud_url = cloud.url
         environment = house.settings(running, cloud_url, house.own_secrets(state))
         if words[:1] and words[0] in CHANGES_TABLES:
             environment = house.as_owner(environment)
