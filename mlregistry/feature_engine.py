@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from instances.domain import prices
 from instances.domain.pool import Product, family_of
-from instances.domain.prices import PriceSummary
+from instances.domain.prices import PriceHistory, PriceSummary
 from instances.domain.spec import InstanceSpec
 from instances.market import quotes
 from instances.market.quotes import OnDemandQuote, PoolRow, Rating
@@ -25,6 +25,7 @@ from mlregistry.models import FeatureStatistics
 
 Floats = NDArray[np.float64]
 Index = NDArray[np.int64]
+Histories = tuple[NDArray[np.int32], PriceHistory]
 StoredStatistics = Mapping[str, Mapping[str, Sequence[float | None]]]  # sha256 → {"mean": [...], "std": [...]}
 
 KEPT = timedelta(days=7)  # receipts carry their own copy; this is for looking at yesterday's rows
@@ -32,17 +33,19 @@ KEPT = timedelta(days=7)  # receipts carry their own copy; this is for looking a
 
 @dataclass(frozen=True, slots=True)
 class RegionFacts:
-    """A region's pools with the statistics they are compared by, not yet stored."""
+    """A region's pools with the statistics they are compared by, not yet stored, and the prices they were read from."""
 
     facts: PoolFacts
     statistics: FeatureStatistics
+    histories: Histories
 
 
 def region_facts(region: str, *, now: datetime, product: Product = Product.LINUX) -> RegionFacts:
     """Facts of every pool the region offers, also those without a price; empty when it has none."""
     pools = quotes.pool_rows(region, product)
     at = now.timestamp()
-    columns = _measure(region, pools, now, product)
+    histories = quotes.histories(region, product=product, at=now)
+    columns = _measure(region, pools, histories, now)
     inputs = _inputs(columns, pools)
     context = features.context_of(inputs)
     columns["family_stress"] = context.family_stress[inputs.family]
@@ -51,7 +54,7 @@ def region_facts(region: str, *, now: datetime, product: Product = Product.LINUX
     names = [
         PoolNames(pool.id, pool.instance_type, pool.zone_id, product.value, region, statistics.sha256) for pool in pools
     ]
-    return RegionFacts(PoolFacts(names, pool_facts.measured(columns)), statistics)
+    return RegionFacts(PoolFacts(names, pool_facts.measured(columns)), statistics, histories)
 
 
 def store_statistics(statistics: FeatureStatistics) -> None:
@@ -103,7 +106,7 @@ def _listed(values: Floats) -> list[float | None]:
     return [float(value) + 0.0 if np.isfinite(value) else None for value in values]
 
 
-def _measure(region: str, pools: Sequence[PoolRow], now: datetime, product: Product) -> dict[str, Floats]:
+def _measure(region: str, pools: Sequence[PoolRow], histories: Histories, now: datetime) -> dict[str, Floats]:
     """Every measure but the regional aggregates, row by row of `pools`."""
     types = [pool.instance_type for pool in pools]
     freshness = quotes.freshness(region, now=now)
@@ -112,7 +115,7 @@ def _measure(region: str, pools: Sequence[PoolRow], now: datetime, product: Prod
     return {
         "at": np.full(len(pools), now.timestamp()),
         "launch_at": np.full(len(pools), now.timestamp()),
-        **_prices(region, pools, now, product),
+        **_prices(pools, histories, now),
         **_listed_prices(types, on_demand),
         **_ratings(types, ratings, freshness.advisor_at),
         **_hardware(types, quotes.specs()),
@@ -122,8 +125,8 @@ def _measure(region: str, pools: Sequence[PoolRow], now: datetime, product: Prod
     }
 
 
-def _prices(region: str, pools: Sequence[PoolRow], now: datetime, product: Product) -> dict[str, Floats]:
-    ids, history = quotes.histories(region, product=product, at=now)
+def _prices(pools: Sequence[PoolRow], histories: Histories, now: datetime) -> dict[str, Floats]:
+    ids, history = histories
     summary = prices.summarize(history, at=now.timestamp())
     row = {pool_id: row for row, pool_id in enumerate(ids.tolist())}
     taken = np.array([row.get(pool.id, -1) for pool in pools], dtype=np.int64)

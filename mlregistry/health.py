@@ -78,7 +78,8 @@ def _redis(problems: list[str]) -> bool:
 
 def _workers(problems: list[str]) -> int | None:
     try:
-        answers = current_app.control.inspect(timeout=PATIENCE).ping() or {}
+        with current_app.connection_for_read() as queue:  # of its own: a pool would remember a queue that is back
+            answers = current_app.control.inspect(timeout=PATIENCE, connection=queue).ping() or {}
     except (QueueDown, redis.RedisError, OSError):
         problems.append("the queue does not answer, so no worker can")
         return None

@@ -39,6 +39,10 @@ class NotActivatable(Exception):
         super().__init__(f"{version} is {version.status}; only a graduated model may be active")
 
 
+class StillActive(Exception):
+    """The active model stays graduated until another one is active."""
+
+
 def store(
     content: bytes,
     metadata: Mapping[str, Any],
@@ -98,6 +102,18 @@ def activate(version: ModelVersion, *, by: Caller | str, now: datetime) -> Model
         ModelVersion.objects.filter(pk=current.pk).update(trial=trial)
     version.refresh_from_db(fields=["is_active", "activated_at", "trial", "status"])
     return previous if previous != version else None
+
+
+def judge(version: ModelVersion, status: ModelStatus, *, by: Caller | str, reason: str = "") -> None:
+    """Graduate or reject it, or put it back to testing. Raises StillActive for the active one."""
+    with transaction.atomic():
+        current = ModelVersion.objects.select_for_update().defer("metadata").get(pk=version.pk)
+        if current.is_active and status != ModelStatus.GRADUATED:
+            raise StillActive(f"{current} is active; activate another model first")
+        before, current.status = current.status, status.value
+        current.save(update_fields=["status"])
+        audit.record(by, "model.judged", current, before=before, after=status.value, reason=reason)
+    version.status = status.value
 
 
 def register_shipped(*, by: Caller | str = "installation") -> ModelVersion:

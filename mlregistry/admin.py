@@ -1,0 +1,140 @@
+"""What may a platform admin look at of models and what they expect, and which model may they make count?"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from django.contrib import admin, messages
+from django.db.models import Model, QuerySet
+from django.http import HttpRequest
+from django.utils import timezone
+
+from accounts.authentication import Caller, CallerKind
+from accounts.models import User
+from mlregistry import registry
+from mlregistry.adapters.metadata import ModelRefused
+from mlregistry.models import (
+    FeatureStatistics,
+    ModelFile,
+    ModelStatus,
+    ModelVersion,
+    PoolScore,
+    Prediction,
+    RegionScoring,
+)
+
+
+class ReadOnly(admin.ModelAdmin):
+    """Written by the program alone: nobody adds, changes or deletes it by hand."""
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        return False
+
+
+@admin.register(ModelVersion)
+class ModelVersionAdmin(ReadOnly):
+    """Models are registered by command; here one is graduated, rejected, or made the one that counts."""
+
+    list_display = ("name", "version", "model_type", "status", "is_active", "trained_until", "uploaded_at")
+    list_filter = ("model_type", "status", "is_active", "is_experimental")
+    search_fields = ("name", "version", "file__sha256", "metadata_sha256")
+    list_select_related = ("uploaded_by",)
+    actions = ("activate", "graduate", "reject")
+
+    def has_decide_permission(self, request: HttpRequest) -> bool:
+        return request.user.has_perm("mlregistry.change_modelversion")
+
+    @admin.action(description="Activate, after a trial against the stored sample", permissions=["decide"])
+    def activate(self, request: HttpRequest, queryset: QuerySet[ModelVersion]) -> None:
+        if queryset.count() != 1:
+            self.message_user(request, "Select the one model that is to count.", messages.ERROR)
+            return
+        self._each(request, queryset, lambda row: registry.activate(row, by=_admin(request), now=timezone.now()))
+
+    @admin.action(description="Graduate: it may then be active", permissions=["decide"])
+    def graduate(self, request: HttpRequest, queryset: QuerySet[ModelVersion]) -> None:
+        self._each(request, queryset, lambda row: registry.judge(row, ModelStatus.GRADUATED, by=_admin(request)))
+
+    @admin.action(description="Reject: it is never used", permissions=["decide"])
+    def reject(self, request: HttpRequest, queryset: QuerySet[ModelVersion]) -> None:
+        self._each(request, queryset, lambda row: registry.judge(row, ModelStatus.REJECTED, by=_admin(request)))
+
+    def _each(
+        self, request: HttpRequest, queryset: QuerySet[ModelVersion], deed: Callable[[ModelVersion], Any]
+    ) -> None:
+        for row in queryset:
+            try:
+                deed(row)
+            except (ModelRefused, registry.NotActivatable, registry.StillActive) as refused:
+                self.message_user(request, f"{row}: {refused}", messages.ERROR)
+            else:
+                self.message_user(request, f"{row}: done.", messages.SUCCESS)
+
+
+@admin.register(ModelFile)
+class ModelFileAdmin(ReadOnly):
+    list_display = ("sha256", "size", "stored_at")
+    search_fields = ("sha256",)
+    list_filter = ("stored_at",)
+    exclude = ("content",)
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[ModelFile]:
+        return super().get_queryset(request).defer("content")
+
+
+@admin.register(FeatureStatistics)
+class FeatureStatisticsAdmin(ReadOnly):
+    list_display = ("region", "computed_at", "pools", "sha256")
+    list_filter = ("region",)
+    search_fields = ("sha256", "feature_hash")
+
+
+@admin.register(PoolScore)
+class PoolScoreAdmin(ReadOnly):
+    list_display = ("pool", "interruption_probability", "safety_score", "evidence", "unknown", "scored_at")
+    list_filter = ("evidence", "pool__region", "scored_at")
+    search_fields = ("pool__instance_type", "pool__zone_id")
+    list_select_related = ("pool",)
+    show_full_result_count = False
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[PoolScore]:
+        """What a score was made from is read on its own page only."""
+        found = super().get_queryset(request)
+        is_one = request.resolver_match is not None and "object_id" in request.resolver_match.kwargs
+        return found if is_one else found.defer("inputs", "components", "features")
+
+
+@admin.register(RegionScoring)
+class RegionScoringAdmin(ReadOnly):
+    list_display = ("region", "product", "model", "scored_at", "pools", "unknown", "took_seconds", "prices_as_of")
+    list_filter = ("product",)
+    search_fields = ("region",)
+    list_select_related = ("model",)
+
+
+@admin.register(Prediction)
+class PredictionAdmin(ReadOnly):
+    list_display = ("created_at", "organization", "pool", "probability", "confidence", "evidence", "latency_ms")
+    list_filter = ("prediction_type", "evidence", "organization", "created_at")
+    search_fields = ("pool__instance_type", "pool__zone_id")
+    list_select_related = ("organization", "pool")
+    show_full_result_count = False
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Prediction]:
+        found = super().get_queryset(request)
+        is_one = request.resolver_match is not None and "object_id" in request.resolver_match.kwargs
+        return found if is_one else found.defer("inputs", "output")
+
+
+def _admin(request: HttpRequest) -> Caller:
+    """Models belong to the installation: whoever works in the admin acts in no organization."""
+    user = request.user
+    assert isinstance(user, User)  # the admin lets nobody else in
+    return Caller(CallerKind.PERSON, user.get_username(), None, user=user)
