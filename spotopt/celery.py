@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import os
+from contextlib import AbstractContextManager
 
-from celery import Celery
+from celery import Celery, Task
+from celery.signals import beat_init, task_postrun, task_prerun
 from kombu import Queue
+
+from spotopt import timetable
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "spotopt.settings")
 
@@ -22,3 +26,38 @@ app.conf.task_routes = {
     "pipelines.tasks.*": {"queue": "decide"},
 }
 app.autodiscover_tasks()
+
+_reports: dict[str, AbstractContextManager[object]] = {}
+
+
+@task_prerun.connect
+def _begin_report(task_id: str, task: Task, args: tuple[object, ...] = (), **_: object) -> None:
+    """Tell governance.health that a job began, for the apps that may not import it (timetable.COMPONENTS)."""
+    from django.db import close_old_connections
+
+    from governance import health
+
+    component = timetable.COMPONENTS.get(task.name)
+    if component is None:
+        return
+    close_old_connections()  # one that died between tasks would leave the job without a report
+    report = health.run(component, task.name.rpartition(".")[2], " ".join(map(str, args)))
+    report.__enter__()
+    _reports[task_id] = report
+
+
+@task_postrun.connect
+def _end_report(task_id: str, retval: object = None, **_: object) -> None:
+    """How the job ended: `retval` is its exception where it raised one, a retry among them."""
+    report = _reports.pop(task_id, None)
+    if report is None:
+        return
+    if isinstance(retval, BaseException):
+        report.__exit__(type(retval), retval, retval.__traceback__)
+    else:
+        report.__exit__(None, None, None)
+
+
+@beat_init.connect
+def _seed_timetable(**_: object) -> None:
+    timetable.seed()
