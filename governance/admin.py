@@ -66,6 +66,18 @@ class QuarantineForm(forms.ModelForm):
         model = Quarantine
         fields = ("instance_type", "zone_id", "reason")
 
+    def clean(self) -> dict[str, Any]:
+        cleaned = super().clean() or self.cleaned_data
+        try:
+            risk_manager.check_place(cleaned.get("instance_type", ""), cleaned.get("zone_id", ""))
+        except ValueError as wrong:
+            raise forms.ValidationError(str(wrong)) from wrong
+        return cleaned
+
+    def _get_validation_exclusions(self) -> set[str]:
+        """A pool that is closed already is no error: it is extended."""
+        return {*super()._get_validation_exclusions(), "instance_type"}  # type: ignore[misc]
+
 
 @admin.register(Quarantine)
 class QuarantineAdmin(admin.ModelAdmin):

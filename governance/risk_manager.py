@@ -30,6 +30,12 @@ def poisoned(pools: Iterable[Place], now: datetime) -> dict[Place, Quarantine]:
     return {place: found[place] for place in wanted & found.keys()}
 
 
+def check_place(instance_type: str, zone_id: str) -> None:
+    """Raises ValueError for what is no instance type or zone id."""
+    if not INSTANCE_TYPE.match(instance_type) or not ZONE_ID.match(zone_id):
+        raise ValueError(f"{instance_type!r} in {zone_id!r} is no pool such as m5.large in use1-az1")
+
+
 def quarantine(
     instance_type: str,
     zone_id: str,
@@ -44,8 +50,7 @@ def quarantine(
 
     Raises ValueError for what is no instance type or zone id.
     """
-    if not INSTANCE_TYPE.match(instance_type) or not ZONE_ID.match(zone_id):
-        raise ValueError(f"{instance_type!r} in {zone_id!r} is no pool such as m5.large in use1-az1")
+    check_place(instance_type, zone_id)
     lasting = length(cause, policy)
     opened = {"began_at": event_at, "expires_at": event_at + lasting, "reason": reason}
     with transaction.atomic():

@@ -1,6 +1,8 @@
 """Is an instance evaluated once, from tables alone, with every step and the receipt kept?"""
 
 import socket
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from decimal import Decimal
 
@@ -231,6 +233,22 @@ def test_two_requests_at_once_are_one_run():
     first = linear.request(instance, trigger="person", by=alice(), now=NOW)
     assert linear.request(instance, trigger="beat", now=NOW) == first
     assert PipelineRun.objects.count() == 1
+
+
+@pytest.mark.django_db(transaction=True)
+def test_people_who_press_at_the_same_moment_join_one_run():
+    instance = a_plain_instance()
+    together = threading.Barrier(4)
+
+    def press(_):
+        together.wait()
+        try:
+            return linear.request(Instance.objects.get(pk=instance.pk), trigger="person", now=NOW).pk
+        finally:
+            connection.close()
+
+    with ThreadPoolExecutor(4) as people:
+        assert len(set(people.map(press, range(4)))) == 1
 
 
 def test_a_run_that_another_worker_is_at_is_left_alone():

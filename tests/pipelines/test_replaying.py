@@ -8,11 +8,15 @@ from datetime import timedelta
 
 import pytest
 from django.core.management import CommandError, call_command
+from django.db import connection
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from psycopg.types.json import Jsonb
 
 from instances.models import Pool
 from mlregistry.models import FeatureStatistics, PoolScore
 from pipelines import linear
-from pipelines.domain.receipt import digest
+from pipelines.domain.receipt import digest, normal
 from pipelines.models import ExperimentLog
 from pipelines.replaying import replay, replay_receipt
 from tests.factories import NOW
@@ -76,6 +80,17 @@ def test_other_software_is_compared_to_a_tolerance():
     assert found.differences == ()
     score["safety_score"] *= 1 + 1e-10
     assert any("safety_score" in line for line in replay_receipt(receipt).differences)
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.lists(st.floats(allow_nan=False, allow_infinity=False), max_size=20))
+def test_the_database_gives_every_float_back_with_its_bits(db, values):
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT %s::jsonb", [Jsonb(normal(values))])
+        stored = cursor.fetchone()[0]
+    stored = json.loads(stored) if isinstance(stored, str) else stored
+    assert stored == normal(values)
+    assert digest(stored) == digest(values)
 
 
 def test_a_receipt_that_was_changed_is_told_by_its_digest():
