@@ -134,7 +134,7 @@ def _subnets(facts: Mapping[str, Any]) -> tuple[Subnet, ...]:
             is_public_ip_mapped=each.get("is_public_ip_mapped"),
         )
         for each in facts.get("subnets") or ()
-        if each.get("zone_id")
+        if each.get("zone_id") and not each.get("outpost_arn")
     )
 
 
