@@ -16,6 +16,7 @@ from instances.models import (
     Pool,
     SpotAdvisorRating,
 )
+from mlregistry import registry
 from spotopt.local.benches import invented
 from spotopt.local.benches.ground import Ground
 from spotopt.local.benches.invented import NOW, SIZES, TYPES, ZONES
@@ -32,7 +33,11 @@ TABLES = (
 
 
 def fill(on: Ground, n_pools: int, *, now: datetime, days: float = 9) -> list[str]:
-    """Replace the market by one of `n_pools` Linux pools, fetched whole at `now`; its regions."""
+    """Replace the market by one of `n_pools` Linux pools, fetched whole at `now`, with the shipped model active.
+
+    Returns its regions.
+    """
+    registry.activate(registry.register_shipped(by="bench"), by="bench", now=now)
     on.forget(*TABLES)
     regions = list(REGIONS[: -(-n_pools // (len(TYPES) * ZONES))])
     InstanceType.objects.bulk_create(_type(name, now) for name in TYPES)

@@ -1,0 +1,124 @@
+"""How long do the Core Platform's calls take beside an empty view of the same stack?
+
+The demo's own server, one process, asked over one open connection by a client in another process.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from django.utils import timezone
+
+from accounts import keys
+from accounts.domain import Scope
+from accounts.models import Organization
+from mlregistry import scoring
+from spotopt.local import house, supervise
+from spotopt.local.benches import filled, invented
+from spotopt.local.benches.ground import Ground
+from spotopt.local.benches.measure import Goal, Row, at_most, percentile
+from spotopt.local.postgres import CannotStart
+
+ROUNDS, BATCH = 15, 20  # of each call; all of them stay below the rate that one key is allowed
+TYPES, INPUTS = 700, 100
+PATIENCE = 60  # s until the server answers
+
+GOALS: dict[str, Goal | None] = {
+    "predict/spot-interruption": None,
+    f"predict, {INPUTS} inputs": None,
+    f"spot-optimize, {TYPES} types, nothing kept": at_most(2.5),
+    f"spot-optimize, {TYPES} types": at_most(5),
+}
+EMPTY = "empty view"
+
+
+def rows(on: Ground) -> list[Row]:
+    now = timezone.now()
+    (region,) = filled.fill(on, len(invented.TYPES) * invented.ZONES, now=now)
+    scoring.score_region(region, now=now)
+    organization = Organization.objects.create(name="Bench")
+    _, key = keys.issue(organization, "bench", tuple(Scope), by=None)
+    asked = calls(region)
+    with serving(on) as port:
+        plan = {"port": port, "key": key, "calls": asked, "rounds": on.sized(ROUNDS), "batch": BATCH}
+        command = [supervise.python(), "-m", "spotopt.local.benches.client"]
+        told = subprocess.run(command, cwd=house.ROOT, input=json.dumps(plan), stdout=subprocess.PIPE, text=True)
+    told.check_returncode()
+    seen: dict[str, dict[str, Any]] = json.loads(told.stdout)
+    _check(seen)
+    return [row for name, goal in GOALS.items() for row in _rows(name, goal, seen)]
+
+
+def _rows(name: str, goal: Goal | None, seen: dict[str, dict[str, Any]]) -> Iterator[Row]:
+    mine, empty = seen[name]["ms"], seen[EMPTY]["ms"]
+    note = f"floor: an empty view that knows its caller, p50; {len(mine)} requests, one at a time"
+    yield Row(f"{name}, p50", percentile(mine, 0.5), "ms", percentile(empty, 0.5), goal, note)
+    yield Row("… p99", percentile(mine, 0.99), "ms", percentile(empty, 0.99), note="floor: the empty view's p99")
+
+
+def calls(region: str) -> dict[str, dict[str, Any]]:
+    """What is asked, by name: path and body."""
+    pools = [
+        {"instance_type": name, "region": region, "az": filled.zone_id(region, place % invented.ZONES)}
+        for place, name in enumerate(invented.TYPES)
+    ]
+    workload = {
+        "name": "web",
+        "region": region,
+        "vcpus": 2,
+        "memory_gib": 4,
+        "count": 10,
+        "instance_types": list(invented.TYPES[:TYPES]),
+    }
+    optimize = {"request_id": "bench", "requirements": [workload]}
+    one, many, unkept, kept = GOALS
+    return {
+        EMPTY: {"path": "/bench/empty", "body": {}},
+        one: {"path": "/api/v1/ml/predict/spot-interruption", "body": pools[0]},
+        many: {
+            "path": "/api/v1/ml/predict",
+            "body": {"prediction_type": "spot_interruption", "inputs": pools[:INPUTS]},
+        },
+        unkept: {"path": "/bench/spot-optimize", "body": optimize},
+        kept: {"path": "/api/v1/ml/decision/spot-optimize", "body": optimize},
+    }
+
+
+def _check(seen: dict[str, dict[str, Any]]) -> None:
+    """That what was timed was an answer and not a refusal to give one."""
+    one, many, *both = (seen[name]["answer"] for name in GOALS)
+    assert one["interruption_probability"] is not None, one
+    assert [row["interruption_probability"] is None for row in many["predictions"]].count(False) == INPUTS
+    for answer in both:
+        (found,) = answer["recommendations"]
+        assert found["considered"] == TYPES * invented.ZONES, found["considered"]
+        assert found["top_pools"], found["refused"]
+
+
+@contextmanager
+def serving(on: Ground) -> Iterator[int]:
+    """The server as the demo starts it, on a free port of 127.0.0.1. Raises CannotStart with its last words."""
+    port = house.free_port()
+    application = "spotopt.local.benches.served:application"
+    server = supervise.start(
+        "server",
+        [supervise.python(), "-m", "uvicorn", application, "--port", str(port), "--no-access-log"],
+        log=on.state / "server.log",
+        env=dict(os.environ),
+        cwd=house.ROOT,
+    )
+    deadline = time.monotonic() + PATIENCE
+    try:
+        while not house.answers(f"http://127.0.0.1:{port}/readyz"):
+            if not server.is_running or time.monotonic() > deadline:
+                raise CannotStart(f"the server does not answer: {server.last_words()}")
+            time.sleep(0.1)
+        yield port
+    finally:
+        server.stop()
