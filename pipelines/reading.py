@@ -92,6 +92,8 @@ class Readable:
     others: Sequence[Mapping[str, Any]]
     rejected: tuple[tuple[str, tuple[str, ...]], ...]
     n_rejected: int
+    n_candidates: int
+    n_not_shown: int
     considered: int
     policy: tuple[tuple[str, Any, str], ...]
     sources: Sequence[Mapping[str, Any]]
@@ -122,6 +124,8 @@ def readable(receipt: Mapping[str, Any]) -> Readable:
         others=receipt["others"],
         rejected=rejected,
         n_rejected=sum(len(names) for _, names in rejected),
+        n_candidates=len(columns) + len(receipt["others"]),
+        n_not_shown=len(columns[SHOWN:]) + len(receipt["others"]),
         considered=receipt["considered"],
         policy=tuple((name, limit["value"], limit["set_by"]) for name, limit in receipt["policy"].items()),
         sources=receipt["sources"],

@@ -4,35 +4,42 @@ from __future__ import annotations
 
 from datetime import datetime
 from decimal import Decimal
-from typing import Any
+from typing import Any, Literal, TypeVar
 
 from django import template
 from django.utils import timezone
 from django.utils.dateparse import parse_datetime
+from typing_extensions import TypeIs
 
 register = template.Library()
 
+T = TypeVar("T")
 UNKNOWN = "–"
+Missing = Literal[""] | None  # a template gives "" for an attribute of nothing
+
+
+def is_missing(value: T | Missing) -> TypeIs[Missing]:
+    return value is None or value == ""
 
 
 @register.filter
-def share(value: float | None) -> str:
+def share(value: float | Missing) -> str:
     """A share in [0, 1] as per cent: 0.1734 → 17.3 %, and what would round to nothing keeps two digits."""
-    if value is None:
+    if is_missing(value):
         return UNKNOWN
     percent = 100 * value
     return f"{percent:.2g} %" if 0 < abs(percent) < 1 else f"{percent:.1f} %"
 
 
 @register.filter
-def score(value: float | None) -> str:
-    return UNKNOWN if value is None else f"{value:.2f}"
+def score(value: float | Missing) -> str:
+    return UNKNOWN if is_missing(value) else f"{value:.2f}"
 
 
 @register.filter
 def dollars(value: Decimal | float | str | None) -> str:
     """1234.5 → $1,234.50."""
-    if value is None or value == "":
+    if is_missing(value):
         return UNKNOWN
     amount = Decimal(str(value))
     sign = "−" if amount < 0 else ""
@@ -40,9 +47,9 @@ def dollars(value: Decimal | float | str | None) -> str:
 
 
 @register.filter
-def hourly(micro: int | None) -> str:
+def hourly(micro: int | Missing) -> str:
     """Micro-dollars an hour → $0.0416/h."""
-    return UNKNOWN if micro is None else f"${Decimal(micro) / 1_000_000:.4f}/h"
+    return UNKNOWN if is_missing(micro) else f"${Decimal(micro) / 1_000_000:.4f}/h"
 
 
 @register.filter
