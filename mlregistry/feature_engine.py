@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from datetime import datetime, timedelta
@@ -12,11 +11,11 @@ from numpy.typing import NDArray
 
 from instances.domain import prices
 from instances.domain.pool import Product, family_of
-from instances.domain.prices import PriceHistory, PriceSummary
+from instances.domain.prices import PriceSummary
 from instances.domain.spec import InstanceSpec
 from instances.market import quotes
 from instances.market.quotes import OnDemandQuote, PoolRow, Rating
-from mlregistry.artifacts import canonical_json
+from mlregistry.artifacts import canonical_json, digest
 from mlregistry.domain import facts as pool_facts
 from mlregistry.domain import features, hazard
 from mlregistry.domain.facts import PoolFacts, PoolNames
@@ -25,7 +24,6 @@ from mlregistry.models import FeatureStatistics
 
 Floats = NDArray[np.float64]
 Index = NDArray[np.int64]
-Histories = tuple[NDArray[np.int32], PriceHistory]
 StoredStatistics = Mapping[str, Mapping[str, Sequence[float | None]]]  # sha256 → {"mean": [...], "std": [...]}
 
 KEPT = timedelta(days=7)  # receipts carry their own copy; this is for looking at yesterday's rows
@@ -33,19 +31,17 @@ KEPT = timedelta(days=7)  # receipts carry their own copy; this is for looking a
 
 @dataclass(frozen=True, slots=True)
 class RegionFacts:
-    """A region's pools with the statistics they are compared by, not yet stored, and the prices they were read from."""
+    """A region's pools with the statistics they are compared by, not yet stored."""
 
     facts: PoolFacts
     statistics: FeatureStatistics
-    histories: Histories
 
 
 def region_facts(region: str, *, now: datetime, product: Product = Product.LINUX) -> RegionFacts:
     """Facts of every pool the region offers, also those without a price; empty when it has none."""
     pools = quotes.pool_rows(region, product)
     at = now.timestamp()
-    histories = quotes.histories(region, product=product, at=now)
-    columns = _measure(region, pools, histories, now)
+    columns = _measure(region, pools, now, product)
     inputs = _inputs(columns, pools)
     context = features.context_of(inputs)
     columns["family_stress"] = context.family_stress[inputs.family]
@@ -54,7 +50,7 @@ def region_facts(region: str, *, now: datetime, product: Product = Product.LINUX
     names = [
         PoolNames(pool.id, pool.instance_type, pool.zone_id, product.value, region, statistics.sha256) for pool in pools
     ]
-    return RegionFacts(PoolFacts(names, pool_facts.measured(columns)), statistics, histories)
+    return RegionFacts(PoolFacts(names, pool_facts.measured(columns)), statistics)
 
 
 def store_statistics(statistics: FeatureStatistics) -> None:
@@ -89,16 +85,18 @@ def _matrix(rows: Sequence[Sequence[float | None]]) -> Floats:
 
 def _statistics(region: str, raw: Floats, now: datetime) -> FeatureStatistics:
     found = features.statistics_of(raw, np.zeros(len(raw), dtype=np.int64), 1)
-    body = {"mean": _listed(found.mean[0]), "std": _listed(found.deviation[0])}
-    identity = {"feature_hash": features.feature_hash(), "region": region, **body}
+    mean, std = _listed(found.mean[0]), _listed(found.deviation[0])
+    feature_hash = features.feature_hash()
+    identity = {"feature_hash": feature_hash, "region": region, "mean": mean, "std": std}
     return FeatureStatistics(
-        sha256=hashlib.sha256(canonical_json(identity)).hexdigest(),
-        feature_hash=identity["feature_hash"],
+        sha256=digest(canonical_json(identity)),
+        feature_hash=feature_hash,
         region=region,
+        mean=mean,
+        std=std,
         pools=len(raw),
         computed_at=now,
         source=f"{len(raw)} pools of {region}",
-        **body,
     )
 
 
@@ -106,7 +104,7 @@ def _listed(values: Floats) -> list[float | None]:
     return [float(value) + 0.0 if np.isfinite(value) else None for value in values]
 
 
-def _measure(region: str, pools: Sequence[PoolRow], histories: Histories, now: datetime) -> dict[str, Floats]:
+def _measure(region: str, pools: Sequence[PoolRow], now: datetime, product: Product) -> dict[str, Floats]:
     """Every measure but the regional aggregates, row by row of `pools`."""
     types = [pool.instance_type for pool in pools]
     freshness = quotes.freshness(region, now=now)
@@ -115,7 +113,7 @@ def _measure(region: str, pools: Sequence[PoolRow], histories: Histories, now: d
     return {
         "at": np.full(len(pools), now.timestamp()),
         "launch_at": np.full(len(pools), now.timestamp()),
-        **_prices(pools, histories, now),
+        **_prices(region, pools, now, product),
         **_listed_prices(types, on_demand),
         **_ratings(types, ratings, freshness.advisor_at),
         **_hardware(types, quotes.specs()),
@@ -125,8 +123,8 @@ def _measure(region: str, pools: Sequence[PoolRow], histories: Histories, now: d
     }
 
 
-def _prices(pools: Sequence[PoolRow], histories: Histories, now: datetime) -> dict[str, Floats]:
-    ids, history = histories
+def _prices(region: str, pools: Sequence[PoolRow], now: datetime, product: Product) -> dict[str, Floats]:
+    ids, history = quotes.histories(region, product=product, at=now)
     summary = prices.summarize(history, at=now.timestamp())
     row = {pool_id: row for row, pool_id in enumerate(ids.tolist())}
     taken = np.array([row.get(pool.id, -1) for pool in pools], dtype=np.int64)

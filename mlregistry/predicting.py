@@ -167,9 +167,11 @@ def _pool_ids(launches: Sequence[Launch]) -> list[int | None]:
         zone_id__in={launch.zone_id for launch in launches if launch.zone_id},
         region__in={launch.region for launch in launches},
     )
-    known = {tuple(key): pk for pk, *key in pools.values_list("pk", "instance_type", "zone_id", "product", "region")}
+    columns = ("pk", "instance_type", "zone_id", "product", "region")
+    known = {(name, zone_id, *rest): pk for pk, name, zone_id, *rest in pools.values_list(*columns)}
     return [
-        known.get((launch.instance_type, launch.zone_id, launch.product.value, launch.region)) for launch in launches
+        known.get((launch.instance_type, launch.zone_id or "", launch.product.value, launch.region))
+        for launch in launches
     ]
 
 
@@ -225,9 +227,9 @@ def _asked_anew(forecasts: Sequence[Forecast], model: LoadedModel, now: datetime
     """The pools of these forecasts again, from their facts, at the price and time that were asked about."""
     if not forecasts:
         return []
-    ids = {forecast.pool_id for forecast in forecasts}
-    inputs = dict(PoolScore.objects.filter(pool_id__in=ids).values_list("pool_id", "inputs"))
-    facts = pool_facts.from_rows([inputs[forecast.pool_id] for forecast in forecasts])
+    ids = [forecast.pool_id for forecast in forecasts if forecast.pool_id is not None]
+    inputs = dict(PoolScore.objects.filter(pool_id__in=set(ids)).values_list("pool_id", "inputs"))
+    facts = pool_facts.from_rows([inputs[pool_id] for pool_id in ids])
     launches = [forecast.launch for forecast in forecasts]
     facts = pool_facts.asked_at(facts, np.full(len(facts), now.timestamp()))
     facts = pool_facts.launched_at(

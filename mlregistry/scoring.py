@@ -14,7 +14,6 @@ from django.db.models import Count, Max
 
 from instances.domain.pool import Product
 from instances.domain.prices import DAY
-from instances.market import publishing
 from instances.models import MarketFetch, Pool
 from mlregistry import expectations, feature_engine
 from mlregistry.domain import facts as pool_facts
@@ -44,7 +43,7 @@ class ScoringResult:
 
 
 def score_region(region: str, *, now: datetime, product: Product = Product.LINUX) -> ScoringResult:
-    """Score every pool of the region and product; then put what the cache holds of the region there anew.
+    """Score every pool of the region and product.
 
     Pools that lack data get a row too, which says what is missing. Repeatable: the later `now` stands.
     Raises ModelRefused when the active model's stored bytes are damaged: nothing is scored by another instead.
@@ -62,8 +61,6 @@ def score_region(region: str, *, now: datetime, product: Product = Product.LINUX
         took = round(time.perf_counter() - began, 3)
         result = ScoringResult(region, len(rows), int((~is_known).sum()), model, now, took)
         _keep(result, found, product)
-    if product is Product.LINUX:
-        publishing.publish(region, now=now, histories=known.histories)
     logger.info("scored", extra={"region": region, "pools": result.pools, "unknown": result.unknown})
     return result
 

@@ -186,6 +186,35 @@ class TestActivate:
         assert AuditEntry.objects.filter(deed="model.activated").count() == 4
 
 
+class TestShipped:
+    def test_it_is_registered_once_graduated_and_can_be_activated(self):
+        version = registry.register_shipped()
+        assert registry.register_shipped() == version
+        assert (version.status, ModelVersion.objects.count()) == ("graduated", 1)
+        registry.activate(version, by="a test", now=NOW)
+        assert loading.active_model().name == version.name
+
+    def test_other_bytes_under_its_name_are_not_overwritten(self):
+        shipped = registry.register_shipped()
+        ModelVersion.objects.filter(pk=shipped.pk).update(metadata_sha256="0" * 64)
+        with pytest.raises(registry.AlreadyRegistered):
+            registry.register_shipped()
+
+
+class TestJudge:
+    def test_a_rejected_model_is_never_activated(self):
+        version = a_registered_model(active=False)
+        registry.judge(version, ModelStatus.REJECTED, by="a test", reason="drifts")
+        assert AuditEntry.objects.get(deed="model.judged").reason == "drifts"
+        with pytest.raises(registry.NotActivatable):
+            registry.activate(version, by="a test", now=NOW)
+
+    def test_the_active_model_stays_graduated(self):
+        version = a_registered_model()
+        with pytest.raises(registry.StillActive):
+            registry.judge(version, ModelStatus.REJECTED, by="a test")
+
+
 def test_canonical_json_has_one_spelling():
     assert canonical_json({"b": 1.0, "a": [-0.0, 1e22]}) == b'{"a":[0,10000000000000000000000],"b":1}'
     assert json.loads(canonical_json({"x": 0.1})) == {"x": 0.1}
