@@ -40,13 +40,8 @@ class Network:
 
 def build(began_at: datetime, seed: int) -> None:
     """Create the whole estate in moto's backends; the same seed and time give the same ids and launch times."""
-    mock_random.seed(seed)
-    random.seed(seed)
-    networks: dict[tuple[str, str], Network] = {}
-    for account in ACCOUNTS:
-        for region in account.regions:
-            backend = ec2_backends[account.account_id][region]
-            networks[(account.account_id, region)] = Network(backend, 20 + len(networks))
+    backends = empty_backends(seed)
+    networks = {place: Network(backend, number) for number, (place, backend) in enumerate(backends.items(), start=20)}
     groups = {group.name: create_group(networks[(group.account_id, group.region)], group) for group in GROUPS}
     for machine in MACHINES:
         network = networks[(machine.account_id, machine.region)]
@@ -56,6 +51,20 @@ def build(began_at: datetime, seed: int) -> None:
             join(groups[machine.group], machine, instance)
         if machine.trap:
             SPRING[machine.trap](network, instance, began_at)
+
+
+def empty_backends(seed: int) -> dict[tuple[str, str], Any]:
+    """(account, region) → EC2 without machines. All are made before the seed is set, or ids would depend on which were
+    there already: moto keeps some over a reset, and making one draws from the same random numbers.
+    """
+    places = [(account.account_id, region) for account in ACCOUNTS for region in account.regions]
+    found = {(account_id, region): ec2_backends[account_id][region] for account_id, region in places}
+    groups = [autoscaling_backends[account_id][region] for account_id, region in places]
+    mock_random.seed(seed)
+    random.seed(seed)
+    for backend in (*found.values(), *groups):
+        backend.reset()
+    return dict(found)
 
 
 def launch(network: Network, machine: Machine) -> Instance:

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import base64
-import json
 from collections.abc import Sequence
-from datetime import UTC, datetime
 from typing import Any
 
 from spotopt.local.catalogue import offered_types, types_by_zone
-from spotopt.local.clock import Clock
-from spotopt.local.faults import PricesMode, Switches
+from spotopt.local.ec2_xml import response, type_xml
 from spotopt.local.images import Image, register_images
 from spotopt.local.machines import complete, make_spot
-from spotopt.local.market import Market, PriceRow, zone_names
+from spotopt.local.market import zone_names
+from spotopt.local.spot_history import SpotHistory
+from spotopt.local.world import World
 from spotopt.local.zones import COMMERCIAL_REGIONS, OPT_IN_REGIONS, account_zones, zone_ids
 
 import moto.ec2.urls  # isort: skip
@@ -24,19 +23,19 @@ from moto.ec2.exceptions import EC2ClientError  # isort: skip
 from moto.ec2.models import EC2Backend, ec2_backends  # isort: skip
 from moto.ec2.models.instance_types import InstanceType  # isort: skip
 from moto.ec2.models.instances import Reservation  # isort: skip
+from moto.ec2.models.subnets import Subnet  # isort: skip
 from moto.ec2.responses import EC2Response  # isort: skip
+from moto.ec2.utils import filter_dict_attribute_mapping  # isort: skip
 
-MOST_PRICES = 1000  # a page of DescribeSpotPriceHistory
+MORE_FILTERS = {  # of DescribeInstances, to moto's attributes
+    "instance-lifecycle": "lifecycle",
+    "spot-instance-request-id": "spot_instance_request_id",
+    "tenancy": "placement.tenancy",
+    "platform-details": "platform_details",
+    "usage-operation": "usage_operation",
+}
 MOST_TYPES = 100  # a page of DescribeInstanceTypes
 MOST_INSTANCES = 1000  # a page of DescribeInstances
-
-
-class World:
-    """What every account shares; set once, before the first call."""
-
-    clock: Clock
-    market: Market
-    switches: Switches
 
 
 class StrictEC2(EC2Backend):
@@ -51,6 +50,15 @@ class StrictEC2(EC2Backend):
     @property
     def _url_module(self) -> Any:
         return moto.ec2.urls
+
+    def create_subnet(self, *args: Any, **kwargs: Any) -> Subnet:
+        """In the account's own zone: moto looks both name and id up in the table of all accounts."""
+        own = {zone.zone_id: zone for zone in self.describe_availability_zones()}
+        if kwargs.get("availability_zone_id") in own:
+            kwargs["availability_zone"] = own[kwargs.pop("availability_zone_id")].name
+        subnet = super().create_subnet(*args, **kwargs)
+        subnet._availability_zone = next(zone for zone in own.values() if zone.name == subnet.availability_zone)
+        return subnet
 
     def run_instances(
         self,
@@ -111,7 +119,7 @@ def _offerings(kind: str, account_id: str, region: str) -> list[dict[str, str]]:
     ]
 
 
-class StrictEC2Answers(EC2Response):
+class StrictEC2Answers(SpotHistory):
     """The calls whose answers AWS pages, limits or words otherwise."""
 
     RESPONSE_KEY_PATH_TO_TRANSFORMER = EC2Response.RESPONSE_KEY_PATH_TO_TRANSFORMER | {
@@ -144,7 +152,7 @@ class StrictEC2Answers(EC2Response):
         reservations, token = self.page(found, MOST_INSTANCES)
         return ActionResult({"Reservations": reservations, "NextToken": token})
 
-    def describe_instance_types(self) -> ActionResult:
+    def describe_instance_types(self) -> str:  # type: ignore[override]
         """Only what the region offers; a type that exists elsewhere is InvalidInstanceType here."""
         wanted = self._get_param("InstanceTypes", [])
         offered = offered_types(self.region)
@@ -155,7 +163,8 @@ class StrictEC2Answers(EC2Response):
         found: list[InstanceType] = self.ec2_backend.describe_instance_types(wanted, self._filters_from_querystring())
         here = sorted((one for one in found if one.name in offered), key=lambda one: one.name)
         types, token = self.page(here, MOST_TYPES)
-        return ActionResult({"InstanceTypes": types, "NextToken": token})
+        items = "".join(type_xml(one.name) for one in types)
+        return response("DescribeInstanceTypes", "instanceTypeSet", items, token)
 
     def describe_instance_type_offerings(self) -> ActionResult:
         offerings = self.ec2_backend.describe_instance_type_offerings(
@@ -211,49 +220,6 @@ class StrictEC2Answers(EC2Response):
         ]
         return ActionResult({"ReservedInstances": found})
 
-    def describe_spot_price_history(self) -> ActionResult:
-        """Newest first, and for each pool the price in force at StartTime; 1000 rows a page, none of the future."""
-        now = World.clock.now()
-        # A page's token fixes the end, or rows that arrive between two pages would shift the rest.
-        token = json.loads(base64.b64decode(self._get_param("NextToken") or "e30=") or b"{}")
-        end_at = _instant(token.get("end")) or min(_instant(self._get_param("EndTime")) or now, now)
-        start_at = _instant(self._get_param("StartTime")) or now
-        rows = World.market.history(
-            self.region,
-            start_at,
-            end_at,
-            now=now,
-            types=self._wanted("InstanceTypes", "instance-type"),
-            products=[name.removesuffix(" (Amazon VPC)") for name in self._wanted_products()],
-            zones=self._wanted_zones(),
-        )
-        size = min(self._get_int_param("MaxResults") or MOST_PRICES, MOST_PRICES)
-        start = int(token.get("offset", 0))
-        names = zone_names(self.current_account, self.region)
-        page = distorted([price_entry(row, names) for row in rows[start : start + size]], World.switches.prices)
-        following = None
-        if start + size < len(rows) and page:
-            position = {"offset": start + size, "end": end_at.isoformat()}
-            following = base64.b64encode(json.dumps(position).encode()).decode()
-        return ActionResult({"SpotPriceHistory": page, "NextToken": following})
-
-    def _wanted(self, parameter: str, filter_name: str) -> list[str]:
-        return list(self._get_param(parameter, [])) or list(self._filters_from_querystring().get(filter_name, []))
-
-    def _wanted_products(self) -> list[str]:
-        return self._wanted("ProductDescriptions", "product-description")
-
-    def _wanted_zones(self) -> list[str]:
-        """Zone ids; names are this account's. An unknown zone is refused, as AWS does."""
-        named = [self._get_param("AvailabilityZone")] if self._get_param("AvailabilityZone") else []
-        named += self._filters_from_querystring().get("availability-zone", [])
-        ids = [self._get_param("AvailabilityZoneId")] if self._get_param("AvailabilityZoneId") else []
-        ids += self._filters_from_querystring().get("availability-zone-id", [])
-        known = zone_ids(self.current_account, self.region)
-        if unknown := [name for name in named if name not in known]:
-            raise EC2ClientError("InvalidParameterValue", f"Invalid availability zone: [{unknown[0]}]")
-        return [*ids, *(known[name] for name in named)]
-
 
 def _offset(token: str | None) -> int:
     if not token:
@@ -267,41 +233,8 @@ def _offset(token: str | None) -> int:
         raise EC2ClientError("InvalidParameterValue", "Unable to parse pagination token") from error
 
 
-def _instant(value: Any) -> datetime | None:
-    if value is None:
-        return None
-    at = value if isinstance(value, datetime) else datetime.fromisoformat(str(value))
-    return at if at.tzinfo else at.replace(tzinfo=UTC)
-
-
-def price_entry(row: PriceRow, names: dict[str, str]) -> dict[str, Any]:
-    return {
-        "InstanceType": row.pool.instance_type,
-        "ProductDescription": row.pool.product,
-        "SpotPrice": f"{row.micros / 1_000_000:.6f}",
-        "AvailabilityZone": names.get(row.pool.zone_id),
-        "AvailabilityZoneId": row.pool.zone_id,
-        "Timestamp": datetime.fromtimestamp(row.at, UTC),
-    }
-
-
-def distorted(page: list[dict[str, Any]], mode: PricesMode) -> list[dict[str, Any]]:
-    """What the control page asked for instead of the truth."""
-    if mode is PricesMode.EMPTY:
-        return []
-    if mode is PricesMode.DUPLICATES:
-        return [entry for entry in page for _ in range(2)]
-    if mode is PricesMode.HUGE:
-        return page * 50
-    if mode is PricesMode.ABSURD and page:
-        wrong = [{"SpotPrice": "0.000000"}, {"SpotPrice": "-0.010000"}, {"SpotPrice": "999999.000000"}]
-        wrong += [{"SpotPrice": "NaN"}, {"InstanceType": "zz9.plural"}]
-        wrong.append({"AvailabilityZone": "nowhere-1a", "AvailabilityZoneId": "nowh1-az1"})
-        return [page[0] | one for one in wrong] + page
-    return page
-
-
 def install() -> None:
     """Put the strict classes in moto's place; before any account is touched."""
+    filter_dict_attribute_mapping.update(MORE_FILTERS)
     ec2_backends.backend = StrictEC2
     moto.ec2.urls.url_paths["{0}/"] = StrictEC2Answers.dispatch

@@ -31,6 +31,7 @@ def complete(instance: Fields, image: Image | None, launched_at: datetime) -> No
     instance.ebs_optimized = ebs_optimized(described)
     instance.usage_operation_update_time = launched_at
     instance.state_reason = None
+    instance.spot_instance_request_id = None
     if image is not None:
         copy_image_facts(instance, image)
     for index, interface in instance.nics.items():

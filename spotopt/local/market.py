@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import csv
 import gzip
-import io
 import json
-from collections import defaultdict
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -57,28 +55,44 @@ class PriceRow:
 
 
 @dataclass(frozen=True, slots=True)
-class RegionPrices:
-    """All changes of a region, newest first; `pool[i]` indexes `pools`. int64[n] each."""
+class Prices:
+    """Price changes in columns; `pool[i]` indexes `pools`. int64[n] each. A region's are newest first."""
 
     pools: tuple[PoolKey, ...]
     at: np.ndarray
     micros: np.ndarray
     pool: np.ndarray
 
+    def of(self, keep: np.ndarray) -> Prices:
+        """Only the pools for which `keep`, bool[len(pools)], holds."""
+        number = np.cumsum(keep) - 1
+        rows = keep[self.pool]
+        pools = tuple(pool for pool, is_kept in zip(self.pools, keep, strict=True) if is_kept)
+        return Prices(pools, self.at[rows], self.micros[rows], number[self.pool[rows]])
+
+    def shifted(self, by: int) -> Prices:
+        return Prices(self.pools, self.at + by, self.micros, self.pool)
+
 
 def seconds(at: datetime) -> int:
     return int(at.timestamp())
 
 
-def read_recording(recording: Recording) -> Iterator[tuple[str, PriceRow]]:
-    """(region, row) for each price change, at the time it was recorded."""
-    with gzip.open(DATA / recording.file) as packed:
-        for row in csv.DictReader(io.TextIOWrapper(packed, encoding="utf-8")):
-            zone_id = row.get("zone_id") or recorded_zone_ids(row["region"])[row["az"]]
-            at = datetime.fromisoformat(row["timestamp_utc"])
-            pool = PoolKey(row["instance_type"], zone_id, row["product"])
-            price = PriceRow(pool, seconds(at), round(float(row["usd_per_hour"]) * 1_000_000))
-            yield row.get("region") or REGION_OF_ZONE[zone_id.partition("-")[0]], price
+def read_recording(recording: Recording) -> Prices:
+    """Every price change of a file, at the time it was recorded."""
+    with gzip.open(DATA / recording.file, "rt", encoding="utf-8") as lines:
+        header, *rows = csv.reader(lines)
+    columns = dict(zip(header, zip(*rows, strict=True), strict=True))
+    if "zone_id" not in columns:
+        ids = {
+            name: zone_id for region in set(columns["region"]) for name, zone_id in recorded_zone_ids(region).items()
+        }
+        columns["zone_id"] = tuple(ids[name] for name in columns["az"])
+    keys = list(zip(columns["instance_type"], columns["zone_id"], columns["product"], strict=True))
+    number = {key: i for i, key in enumerate(dict.fromkeys(keys))}
+    at = np.array([text.removesuffix("Z") for text in columns["timestamp_utc"]], "datetime64[s]").astype(np.int64)
+    micros = np.rint(np.array(columns["usd_per_hour"], float) * 1_000_000).astype(np.int64)
+    return Prices(tuple(PoolKey(*key) for key in number), at, micros, np.array([number[key] for key in keys], np.int64))
 
 
 def _regions_of_zones() -> dict[str, str]:
@@ -90,6 +104,10 @@ def _regions_of_zones() -> dict[str, str]:
 
 
 REGION_OF_ZONE = _regions_of_zones()  # `euw3` → `eu-west-3`
+
+
+def region_of(pool: PoolKey) -> str:
+    return REGION_OF_ZONE[pool.zone_id.partition("-")[0]]
 
 
 def shift_for(recording: Recording, ends_at: int, now: int, kept: int | None) -> int:
@@ -109,23 +127,21 @@ class Market:
     def __init__(self, now: datetime, anchors: Path | None = None) -> None:
         """`anchors` is the file that keeps the shifts, so that prices stay the same after a restart."""
         self.notes: list[str] = []
-        kept = json.loads(anchors.read_text()) if anchors is not None and anchors.exists() else {}
-        rows: dict[str, list[PriceRow]] = defaultdict(list)
-        long_pools: set[PoolKey] = set()
         self.shifts: dict[str, int] = {}
+        kept = json.loads(anchors.read_text()) if anchors is not None and anchors.exists() else {}
+        found: list[Prices] = []
+        long_pools: set[PoolKey] = set()
         for recording in RECORDINGS:
-            recorded = list(read_recording(recording))
+            recorded = read_recording(recording)
             if recording is WORLD:
-                recorded = [pair for pair in recorded if pair[1].pool not in long_pools]
+                recorded = recorded.of(np.array([pool not in long_pools for pool in recorded.pools], bool))
             else:
-                long_pools.update(row.pool for _, row in recorded)
-            ends_at = max(row.at for _, row in recorded)
-            shift = shift_for(recording, ends_at, seconds(now), kept.get(recording.name))
+                long_pools.update(recorded.pools)
+            shift = shift_for(recording, int(recorded.at.max()), seconds(now), kept.get(recording.name))
             self._note_move(recording, kept.get(recording.name), shift)
             self.shifts[recording.name] = shift
-            for region, row in recorded:
-                rows[region].append(PriceRow(row.pool, row.at + shift, row.micros))
-        self.regions = {region: _sorted_prices(found) for region, found in rows.items()}
+            found.append(recorded.shifted(shift))
+        self.regions = by_region(found)
         if anchors is not None:
             anchors.write_text(json.dumps(self.shifts))
 
@@ -184,14 +200,20 @@ def _is_wanted(pool: PoolKey, types: Collection[str], products: Collection[str],
     )
 
 
-def _sorted_prices(rows: list[PriceRow]) -> RegionPrices:
-    pools = tuple(dict.fromkeys(row.pool for row in rows))
-    number = {pool: i for i, pool in enumerate(pools)}
-    at = np.array([row.at for row in rows], np.int64)
-    micros = np.array([row.micros for row in rows], np.int64)
-    pool = np.array([number[row.pool] for row in rows], np.int64)
+def by_region(recordings: Sequence[Prices]) -> dict[str, Prices]:
+    """One table a region, newest first; a pool is in one recording only."""
+    joined = _joined(recordings)
+    place = np.array([region_of(pool) for pool in joined.pools])
+    return {str(region): joined.of(place == region) for region in np.unique(place)}
+
+
+def _joined(parts: Sequence[Prices]) -> Prices:
+    starts = np.cumsum([0, *(len(part.pools) for part in parts)])
+    at = np.concatenate([part.at for part in parts])
+    micros = np.concatenate([part.micros for part in parts])
+    pool = np.concatenate([part.pool + start for part, start in zip(parts, starts, strict=False)])
     order = np.lexsort((pool, -at))
-    return RegionPrices(pools, at[order], micros[order], pool[order])
+    return Prices(tuple(one for part in parts for one in part.pools), at[order], micros[order], pool[order])
 
 
 def zone_names(account_id: str, region: str) -> dict[str, str]:

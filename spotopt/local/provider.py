@@ -18,6 +18,7 @@ from spotopt.local.journal import Entry, Journal
 from spotopt.local.machines import SpotRequest
 from spotopt.local.market import Market
 from spotopt.local.wire import Answer, Call, Refusal
+from spotopt.local.world import World
 
 from moto.core.base_backend import BackendDict  # isort: skip
 from moto.core.model_instances import reset_model_data  # isort: skip
@@ -39,12 +40,13 @@ class Provider:
         self._lock = threading.RLock()
         self._due: dict[str, datetime] = {}  # instance → when its Spot notice has run out
         self.market = Market(clock.now(), state / "anchors.json")
-        ec2.World.clock, ec2.World.market, ec2.World.switches = clock, self.market, switches
+        World.clock, World.market, World.switches = clock, self.market, switches
         add_extra_types(self.market)
         ec2.install()
         self.began_at = self._remembered_beginning()
         self._journal = Journal(state / "journal.jsonl")
         self._app = DomainDispatcherApplication(create_backend_app)
+        self._app.app_instances = {name: create_backend_app(name) for name in ("ec2", "autoscaling", "iam")}
         build(self.began_at, seed)
         self.replayed = self._replay()
 
