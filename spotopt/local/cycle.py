@@ -6,6 +6,7 @@ Imported only once the settings are in the environment.
 from __future__ import annotations
 
 import subprocess
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
@@ -19,10 +20,16 @@ from django.utils import timezone
 
 from accounts import onboarding
 from accounts.models import AwsAccount
+from governance import health
+from instances import inventory
 from instances.market import ingest
 from instances.market.attempts import is_whole
-from instances.models import FetchOutcome, FetchSource, MarketFetch
-from mlregistry import scoring
+from instances.models import FetchOutcome, FetchSource, Instance, MarketFetch
+from mlregistry import registry, scoring
+from mlregistry.models import ModelVersion
+from pipelines import linear
+from pipelines.models import ExperimentLog, RunState
+from spotopt import timetable
 from spotopt.local import house, supervise, tenants
 from spotopt.local.house import Secrets
 
@@ -35,6 +42,7 @@ class Demo:
     environment: dict[str, str]
     cloud_url: str
     secrets: Secrets
+    is_once: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,12 +120,53 @@ def fetch_spot(_: Demo) -> str:
     )
 
 
+def mirror(_: Demo) -> str:
+    """What runs in the accounts."""
+    results = [inventory.sync(account, now=timezone.now()) for account in AwsAccount.objects.filter(is_active=True)]
+    wrong = [f"{region.region}: {region.error}" for result in results for region in result.regions if region.error]
+    if wrong:
+        raise StepFailed("; ".join(wrong))
+    return f"{Instance.objects.present().count()} instances"
+
+
+def activate_model(_: Demo) -> str:
+    """The model that ships, unless people have chosen another."""
+    shipped = registry.register_shipped(by="demo")
+    current = ModelVersion.objects.filter(model_type=shipped.model_type, is_active=True).first()
+    if current is None:
+        registry.activate(shipped, by="demo", now=timezone.now())
+        current = shipped
+    return f"{current.name} {current.version}"
+
+
 def score(_: Demo) -> str:
     """The regions whose scores are older than what they rest on."""
     done = [scoring.score_region(region, now=timezone.now()) for region in scoring.regions_due(now=timezone.now())]
     if not done:
         return "nothing new"
     return f"{sum(one.pools for one in done):,} pools, {sum(one.unknown for one in done):,} of them unknown"
+
+
+def evaluate(demo: Demo) -> str:
+    """A decision for each instance: `--once` makes all of them anew, a later start those that are an hour old."""
+    wanted = linear.evaluated_hourly()
+    if not demo.is_once:
+        recent = ExperimentLog.objects.filter(is_latest=True, decided_at__gt=timezone.now() - timedelta(hours=1))
+        wanted = wanted.exclude(pk__in=recent.values("instance"))
+    counts: Counter[str] = Counter()
+    for instance in wanted:
+        with health.run("linear pipeline", "evaluate", f"instance {instance.instance_id}") as report:
+            run = linear.evaluate(instance, now=timezone.now())
+            report.is_success, report.detail = run.state != RunState.FAILED, run.error
+        if run.state == RunState.FAILED:
+            raise StepFailed(f"{instance.instance_id}: {run.error}")
+        counts[run.experiment.decision] += 1
+    return f"{counts['SWITCH']} SWITCH, {counts['STAY']} STAY" if counts else "nothing due"
+
+
+def seed_timetable(_: Demo) -> str:
+    added = timetable.seed()
+    return f"{added} jobs added" if added else "nothing new"
 
 
 def _is_of_today(source: FetchSource, region: str = "") -> bool:
@@ -146,5 +195,9 @@ STEPS = (
     Step("On-Demand prices", fetch_on_demand),
     Step("Spot Advisor", fetch_advisor),
     Step("Spot prices", fetch_spot),
+    Step("inventory", mirror),
+    Step("model", activate_model),
     Step("scores", score),
+    Step("decisions", evaluate),
+    Step("timetable", seed_timetable),
 )

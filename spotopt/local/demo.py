@@ -84,7 +84,7 @@ def _take(lock: IO[str]) -> None:
         raise CannotStart(f"The demo already runs: {other['address']} (process {other['pid']}).") from error
 
 
-def bring_up(state: Path, progress: Progress, stack: ExitStack) -> tuple[dict[str, str], list[Child]]:
+def bring_up(state: Path, is_once: bool, progress: Progress, stack: ExitStack) -> tuple[dict[str, str], list[Child]]:
     """Start the servers, carry out every step of the cycle; the environment of the product and what runs so far."""
     with progress.step("PostgreSQL and Redis"):
         running: Services = stack.enter_context(services.start(state, durable=True))
@@ -100,7 +100,7 @@ def bring_up(state: Path, progress: Progress, stack: ExitStack) -> tuple[dict[st
     with progress.step("local cloud") as said:
         cloud.wait()
         said.append(cloud.url)
-    demo = cycle.Demo(state, environment, cloud.url, own)
+    demo = cycle.Demo(state, environment, cloud.url, own, is_once)
     for step in cycle.STEPS:
         with progress.step(step.name) as said:
             said.append(step.act(demo))
@@ -189,8 +189,11 @@ def run(arguments: argparse.Namespace) -> int:
                 f"Port {arguments.port} is taken by another program: ./run demo --port {house.free_port()}"
             )
         progress = Progress(state / "logs" / "demo.log")
-        environment, beneath = bring_up(state, progress, stack)
+        environment, beneath = bring_up(state, arguments.once, progress, stack)
         if arguments.once:
+            from spotopt.local import decisions
+
+            print(decisions.told(state), flush=True)
             return 0
         started = serve(state, environment, arguments.port, progress, stack)
         password = house.own_secrets(state).passwords["alice"]

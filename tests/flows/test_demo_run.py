@@ -1,12 +1,17 @@
-"""A demo that is killed takes everything along, starts again on what it had, and stops whole on Ctrl-C."""
+"""One cycle decides and ends; a demo that is killed takes everything along, and comes back on what it had."""
 
+import json
+import os
+import subprocess
+import sys
 import time
 from pathlib import Path
 
 import pytest
 
 from spotopt.local import house
-from tests.flows.conftest import start_demo
+from tests.flows.conftest import PATIENCE, start_demo
+from tests.plugin import ROOT
 
 pytestmark = [pytest.mark.xdist_group("demo"), pytest.mark.timeout(900)]
 
@@ -32,10 +37,37 @@ def until_nothing_is_left(state):
         time.sleep(0.1)
 
 
+def one_cycle(state):
+    """./run demo --once, to its end."""
+    ours = {name: value for name, value in os.environ.items() if name != "DATABASE_URL"}
+    return subprocess.run(
+        [sys.executable, "-m", "spotopt.local.demo", "--once"],
+        cwd=ROOT,
+        env={**ours, "SPOTOPT_STATE": os.fspath(state)},
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE,
+    )
+
+
 @pytest.mark.skipif(not Path("/proc").is_dir(), reason="counts processes by /proc")
-def test_a_killed_demo_leaves_no_process_and_comes_back_with_its_data(tmp_path):
+def test_one_cycle_decides_then_a_killed_demo_leaves_no_process_and_comes_back_with_its_data(tmp_path):
     state = tmp_path / "state"
+    told = one_cycle(state)
+    assert told.returncode == 0, told.stdout + told.stderr
+    until_nothing_is_left(state)
+    summary = json.loads((state / "decisions.json").read_text())
+    assert str(state / "decisions.json") in told.stdout
+    assert summary["switch"] > 0
+    assert summary["stay"] > 0
+    assert summary["switch"] + summary["stay"] == summary["instances"] == len(summary["decisions"])
+    assert all(row["reason"] and row["decision_id"] for row in summary["decisions"])
+    printed = [line.split()[0] for line in told.stdout.splitlines() if line.startswith(("SWITCH ", "STAY "))]
+    assert printed == [row["decision"] for row in summary["decisions"]]
+
     first = start_demo(state)
+    assert "migrations … ok" in first.said.read_text()
+    assert "nothing due" in first.said.read_text()
     assert house.answers(f"{first.address}/readyz")
     assert len(belongings(state)) > 5
     first.process.kill()
@@ -44,8 +76,6 @@ def test_a_killed_demo_leaves_no_process_and_comes_back_with_its_data(tmp_path):
 
     again = start_demo(state)
     assert again.password == first.password
-    assert "migrations … ok" in again.said.read_text()
-    assert "nothing new" in again.said.read_text()
     assert house.answers(f"{again.address}/readyz")
     assert again.stop() == 0
     until_nothing_is_left(state)
