@@ -17,6 +17,8 @@ from accounts.aws.errors import AwsError
 from accounts.domain import Scope
 from accounts.models import ApiKey, AuditEntry, AwsAccount, Membership, Organization, User
 
+SECRET = {"password", "digest", "external_id"}  # never copied into the audit log
+
 
 def staff(request: HttpRequest) -> Caller:
     """Whoever works in the admin acts for the installation, in no organization."""
@@ -26,12 +28,15 @@ def staff(request: HttpRequest) -> Caller:
 
 
 class Recorded(admin.ModelAdmin):
-    """Every row saved or deleted here leaves an audit entry with the fields that changed, by name."""
+    """Every row saved or deleted here leaves an audit entry with what changed in it."""
 
     def save_model(self, request: HttpRequest, obj: Any, form: forms.ModelForm, change: bool) -> None:
+        columns = {field.name for field in obj._meta.concrete_fields} - SECRET
+        changed = sorted(columns.intersection(form.changed_data))
+        before = self.model._base_manager.filter(pk=obj.pk).values(*changed).first() if change and changed else None
         super().save_model(request, obj, form, change)
-        deed = "admin.changed" if change else "admin.added"
-        self._record(request, deed, obj, {"fields": sorted(form.changed_data)})
+        after = self.model._base_manager.filter(pk=obj.pk).values(*changed).first() if changed else None
+        self._record(request, "admin.changed" if change else "admin.added", obj, after, before=before)
 
     def delete_model(self, request: HttpRequest, obj: Any) -> None:
         self._record(request, "admin.deleted", obj, None)
@@ -42,9 +47,9 @@ class Recorded(admin.ModelAdmin):
             self._record(request, "admin.deleted", row, None)
         super().delete_queryset(request, queryset)
 
-    def _record(self, request: HttpRequest, deed: str, row: Model, after: Any) -> None:
+    def _record(self, request: HttpRequest, deed: str, row: Model, after: Any, *, before: Any = None) -> None:
         owner = row if isinstance(row, Organization) else getattr(row, "organization", None)
-        audit.record(staff(request), deed, row, organization=owner, after=after)
+        audit.record(staff(request), deed, row, organization=owner, before=before, after=after)
 
 
 class Kept(admin.ModelAdmin):

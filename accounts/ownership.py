@@ -47,7 +47,7 @@ def owned(rows: type[M] | QuerySet[M], caller: Caller) -> QuerySet[M]:
         if caller.is_platform:
             raise Unusable(NAME_A_CUSTOMER, errors=[{"pointer": "?customer_id", "detail": NAME_A_CUSTOMER}])
         return queryset.none()
-    return queryset.filter(**{path: caller.organization})
+    return queryset.filter(**{path: caller.organization.pk})
 
 
 def owned_or_404(rows: type[M] | QuerySet[M], caller: Caller, **lookup: Any) -> M:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 import redis
@@ -32,6 +33,12 @@ def django_db_setup(django_test_environment: None) -> Iterator[None]:
 def _renew_database(_: TransactionTestCase) -> None:
     connections.close_all()
     databases.renew()
+
+
+@pytest.fixture(autouse=True)
+def _quick_passwords(settings: Any) -> None:
+    """A hash that takes half a second on purpose is for people, not for tests."""
+    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 
 
 @pytest.fixture(autouse=True)
