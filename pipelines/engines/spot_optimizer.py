@@ -163,12 +163,18 @@ def _fits(market: Market, workload: Workload, limits: Constraints) -> NDArray[np
     fits &= market.is_x86 if workload.architecture == "x86_64" else market.is_arm
     fits &= (market.gpu_count >= workload.gpu_count) if workload.gpu_count else (market.gpu_count == 0)
     if workload.instance_types:
-        fits &= np.isin(market.instance_types, workload.instance_types)
+        fits &= _among(market.instance_types, workload.instance_types)
     if workload.zones:
-        fits &= np.isin(market.zone_ids, workload.zones)
+        fits &= _among(market.zone_ids, workload.zones)
     if limits.blocked_types:
-        fits &= ~np.isin(market.instance_types, limits.blocked_types)
+        fits &= ~_among(market.instance_types, limits.blocked_types)
     return fits
+
+
+def _among(names: NDArray[np.str_], wanted: tuple[str, ...]) -> NDArray[np.bool_]:
+    """np.isin, which sorts both sides, takes twice as long for names."""
+    every = frozenset(wanted)
+    return np.fromiter((name in every for name in names.tolist()), dtype=bool, count=len(names))
 
 
 def _stale(market: Market, limits: Constraints, at: datetime) -> list[str]:
@@ -241,8 +247,9 @@ def _cheapest_on_demand(market: Market, fits: NDArray[np.bool_]) -> int | None:
     rows = np.flatnonzero(fits & ~np.isnan(market.on_demand_usd_per_hour))
     if not len(rows):
         return None
-    keys = (market.zone_ids[rows], market.instance_types[rows], market.on_demand_usd_per_hour[rows])
-    return int(rows[np.lexsort(keys)[0]])
+    prices = market.on_demand_usd_per_hour[rows]
+    rows = rows[prices == prices.min()]  # few: names are slow to sort by
+    return int(rows[np.lexsort((market.zone_ids[rows], market.instance_types[rows]))[0]])
 
 
 def _spread(
@@ -259,8 +266,8 @@ def _spread(
     most = math.floor(count * limits.max_share_in_one_pool)
     wanted = count - math.ceil(count * limits.min_on_demand_share)
     by_zone: dict[str, list[int]] = {}
-    for i in order:
-        by_zone.setdefault(str(market.zone_ids[i]), []).append(int(i))
+    for zone, i in zip(market.zone_ids[order].tolist(), order.tolist(), strict=True):
+        by_zone.setdefault(zone, []).append(i)
     spread: Counter[int] = Counter()
     while wanted and any(by_zone.values()):
         for pools in by_zone.values():
