@@ -144,6 +144,7 @@ def test_a_reset_brings_back_the_same_machines(local_cloud):
     assert {name: one["InstanceId"] for name, one in machines(local_cloud).items()} == before
 
 
+@pytest.mark.timeout(300)  # two starts of the cloud on a busy machine
 def test_a_restarted_cloud_finds_its_machines_roles_and_sessions(tmp_path):
     first = start_cloud(tmp_path)
     try:
