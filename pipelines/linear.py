@@ -86,7 +86,8 @@ def _decide(run: PipelineRun, recorder: Recorder, now: datetime) -> None:
     subject = _target(run, recorder, now)
     model = active_model()
     screening = _candidates(subject, model, recorder, now)
-    question = Question(subject.facts, screening.screened.candidates, screening.considered)
+    screened = screening.screened
+    question = Question(subject.facts, screened.candidates, screening.considered, screened.commonest_rejection)
     given = _features(question, screening, model, recorder)
     scores, latency_ms = _inference(given, recorder)
     question = receipts.with_scores(question, scores)

@@ -113,6 +113,7 @@ def written(given: Given, found: Found, circumstances: Mapping[str, Any]) -> dic
         },
         "statistics": given.statistics,
         "considered": found.question.considered,
+        "commonest_rejection": found.question.commonest_rejection,
         "refusals": decision.refusals,
         "candidates": [_detail(each, rank[each.candidate.pool], given, found) for each in detailed],
         "others": [_brief(each, rank[each.candidate.pool]) for each in others],
@@ -184,7 +185,9 @@ def given_from(receipt: Mapping[str, Any]) -> Given:
         detailed: Sequence[Mapping[str, Any]] = receipt["candidates"]
         candidates = [_CANDIDATE.validate_python(each["candidate"]) for each in (*detailed, *receipt["others"])]
         return Given(
-            question=Question(_facts(receipt), tuple(candidates), receipt["considered"]),
+            question=Question(
+                _facts(receipt), tuple(candidates), receipt["considered"], receipt["commonest_rejection"]
+            ),
             inputs={each["pool"]: each["inputs"] for each in detailed},
             statistics=receipt["statistics"],
             model=_model(receipt["model"]),

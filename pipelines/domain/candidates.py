@@ -21,8 +21,13 @@ class Screened:
     rejected_pools: Mapping[str, tuple[str, ...]]
 
     @property
-    def n_rejected_pools(self) -> int:
-        return sum(len(pools) for pools in self.rejected_pools.values())
+    def commonest_rejection(self) -> str:
+        """Why most pools of fitting types, or else most types, were turned away; empty where none was."""
+        for grouped, what in ((self.rejected_pools, "pools"), (self.rejected_types, "types")):
+            if grouped:
+                reason, names = max(grouped.items(), key=lambda each: (len(each[1]), each[0]))
+                return f"{reason} ({len(names)} {what})"
+        return ""
 
 
 def type_shortfalls(target: Target, specs: Mapping[str, InstanceSpec], types: Iterable[str]) -> dict[str, str]:

@@ -83,15 +83,17 @@ def _rank(judged: Judged) -> tuple[int, int, float, str, str, str]:
 
 
 def _refused(refused: tuple[Verdict, ...]) -> str:
-    others = f" (and {len(refused) - 1} more: {', '.join(each.gate for each in refused[1:])})" if refused[1:] else ""
-    return f"Stay: {refused[0].detail}{others}."
+    """What is known to object goes before what is merely not known."""
+    told = [verdict for verdict in refused if verdict.outcome is Outcome.FAIL] or list(refused)
+    others = f" (and {len(told) - 1} more: {', '.join(each.gate for each in told[1:])})" if told[1:] else ""
+    return f"Stay: {told[0].detail}{others}."
 
 
 def _no_candidate(question: Question) -> str:
     if not question.considered:
         target = question.facts.target
         return f"Stay: no pool of {target.region} is known for {target.product}."
-    return f"Stay: none of the {question.considered} pools can host it; each is listed with its reason."
+    return f"Stay: none of the {question.considered} pools can host it; most often: {question.commonest_rejection}."
 
 
 def _blocked(best: Judged, count: int) -> str:

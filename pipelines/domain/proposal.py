@@ -69,6 +69,7 @@ class Question:
     facts: Facts
     candidates: tuple[Candidate, ...]
     considered: int  # pools looked at before candidates were chosen
+    commonest_rejection: str = ""  # why most of the others are none; empty where none was turned away
 
 
 @dataclass(frozen=True, slots=True)

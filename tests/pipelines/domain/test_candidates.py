@@ -100,3 +100,11 @@ def test_pools_are_let_in_with_their_subnet_and_the_others_counted_by_reason():
         "unknown: no Advisor rating, no On-Demand price": ("m5.large in use1-az3",),
         "unknown: price, probability or safety score": ("m5.large in use1-az1",),
     }
+    assert found.commonest_rejection == "unknown: price, probability or safety score (1 pools)"
+
+
+def test_without_pools_of_fitting_types_the_commonest_reason_is_the_types():
+    small = a_candidate(instance_type="c5.large")
+    found = screen(a_target(), [small], reasons_by_type=shortfalls("c5.large"), missing={})
+    assert found.commonest_rejection == "4 GiB memory, 8 needed (1 types)"
+    assert screen(a_target(), [], reasons_by_type={}, missing={}).commonest_rejection == ""

@@ -65,7 +65,17 @@ def test_shadow_decides_without_the_statement_and_acting_does_not():
 
 def test_without_any_pool_the_reason_says_so():
     assert "no pool of us-east-1 is known" in decide(Question(cases.some_facts(), (), 0)).reason
-    assert "none of the 40 pools can host it" in decide(Question(cases.some_facts(), (), 40)).reason
+    left_out = Question(cases.some_facts(), (), 40, "no subnet of vpc-1 in use1-az6 (31 pools)")
+    assert decide(left_out).reason == (
+        "Stay: none of the 40 pools can host it; most often: no subnet of vpc-1 in use1-az6 (31 pools)."
+    )
+
+
+def test_what_is_known_to_object_is_told_before_what_is_not_known():
+    decision = decide(a_question(target={"is_spot": True, "is_termination_protected": None}))
+    assert decision.reason == "Stay: it already runs on Spot."
+    unknown = decide(a_question(target={"is_stop_protected": None}))
+    assert unknown.reason == "Stay: AWS did not say whether stop protection is on."
 
 
 @pytest.mark.parametrize(
