@@ -109,12 +109,7 @@ def predict(launches: Sequence[Launch], *, now: datetime) -> list[Forecast]:
 
 
 def keep(
-    forecasts: Sequence[Forecast],
-    outputs: Sequence[Mapping[str, Any]],
-    inputs: Sequence[Mapping[str, Any]],
-    *,
-    organization_id: Any,
-    latency_ms: float,
+    forecasts: Sequence[Forecast], inputs: Sequence[Mapping[str, Any]], *, organization_id: Any, latency_ms: float
 ) -> list[int]:
     """A Prediction row for each, whose outcome comes later; one statement. Returns their ids, in order."""
     rows = Prediction.objects.bulk_create(
@@ -124,16 +119,33 @@ def keep(
             model_id=forecast.model.id,
             prediction_type=SPOT_INTERRUPTION,
             inputs=asked,
-            output=output,
+            output=_kept(forecast),
             probability=forecast.probability,
             confidence=forecast.confidence,
             evidence=forecast.row["evidence"],
             latency_ms=latency_ms,
             horizon_seconds=forecast.row["horizon_seconds"],
         )
-        for forecast, output, asked in zip(forecasts, outputs, inputs, strict=True)
+        for forecast, asked in zip(forecasts, inputs, strict=True)
     )
     return [row.pk for row in rows]
+
+
+def _kept(forecast: Forecast) -> dict[str, Any]:
+    """What was answered, without what was asked and what can be said again; short, for there are many."""
+    row = forecast.row
+    return {
+        "interruption_probability": forecast.probability,
+        "probability_low": row["probability_low"],
+        "probability_high": row["probability_high"],
+        "confidence": forecast.confidence,
+        "safety_score": row["safety_score"],
+        "evidence": row["evidence"],
+        "recommendation": forecast.recommendation,
+        "unknown": row["unknown"],
+        "contributions": forecast.contributions,
+        "data_as_of": {source: at and at.isoformat() for source, at in forecast.data_as_of.items()},
+    }
 
 
 def explanation(forecast: Forecast) -> dict[str, Any]:

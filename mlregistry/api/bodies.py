@@ -48,7 +48,23 @@ class ManyRequest:
 ONE = pydantic.TypeAdapter(OneRequest)
 MANY = pydantic.TypeAdapter(ManyRequest)
 INPUTS = pydantic.TypeAdapter(list[SpotInterruptionInput])
-PLAIN = pydantic.TypeAdapter(Any)  # times and money as text
+
+
+def schema_of(adapter: pydantic.TypeAdapter[Any]) -> dict[str, Any]:
+    """What the adapter takes as a schema for a request's media type, with its definitions written in place."""
+    schema = adapter.json_schema()
+    definitions = schema.pop("$defs", {})
+
+    def inlined(part: Any) -> Any:
+        if isinstance(part, list):
+            return [inlined(inner) for inner in part]
+        if not isinstance(part, dict):
+            return part
+        named = definitions.get(part.get("$ref", "").rpartition("/")[2], {})
+        return {key: inlined(inner) for key, inner in {**named, **part}.items() if key != "$ref"}
+
+    return {"application/json": inlined(schema)}
+
 
 ASKED = {
     "instance_type": "m5.large",

@@ -48,7 +48,7 @@ class Predict(APIView):
 
     @extend_schema(
         summary="How likely are these launches to be interrupted?",
-        request=bodies.ManyRequest,
+        request=bodies.schema_of(bodies.MANY),
         responses={200: bodies.PREDICTIONS},
         examples=bodies.MANY_EXAMPLES,
     )
@@ -67,7 +67,7 @@ class PredictSpotInterruption(APIView):
 
     @extend_schema(
         summary="How likely is this launch to be interrupted?",
-        request=bodies.OneRequest,
+        request=bodies.schema_of(bodies.ONE),
         responses={200: bodies.PREDICTION},
         examples=bodies.ONE_EXAMPLES,
     )
@@ -165,16 +165,16 @@ def _answers(
     began = time.perf_counter()
     launches = _launches(caller, wanted, pointers, now)
     forecasts = predicting.predict(launches, now=now)
-    answers = [_answer(asked, forecast) for asked, forecast in zip(wanted, forecasts, strict=True)]
-    plain = bodies.PLAIN.dump_python(answers, mode="json")
     ids = predicting.keep(
         forecasts,
-        plain,
-        bodies.INPUTS.dump_python(list(wanted), mode="json"),
+        bodies.INPUTS.dump_python(list(wanted), mode="json", exclude_none=True),
         organization_id=caller.organization.pk if caller.organization else None,
         latency_ms=round((time.perf_counter() - began) * 1000, 3),
     )
-    return [{"prediction_id": pk, **answer} for pk, answer in zip(ids, plain, strict=True)]
+    return [
+        {"prediction_id": pk, **_answer(asked, forecast)}
+        for pk, asked, forecast in zip(ids, wanted, forecasts, strict=True)
+    ]
 
 
 def _launches(

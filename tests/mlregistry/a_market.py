@@ -9,7 +9,7 @@ from tests import factories
 from tests.factories import NOW
 from tests.mlregistry import a_model
 
-TYPES = {
+TYPES: dict[str, tuple[int, int, str, str, int, dict[str, Any]]] = {
     # name: (vCPU, GiB, On-Demand, Spot, Advisor band, fields)
     "m5.large": (2, 8, "0.096", "0.035", 0, {}),
     "m5.xlarge": (4, 16, "0.192", "0.080", 1, {}),

@@ -12,6 +12,7 @@ from accounts import keys
 from accounts.domain import Scope
 from instances.models import OnDemandPrice, SpotAdvisorRating
 from mlregistry import scoring
+from mlregistry.api import bodies
 from mlregistry.models import PoolScore, Prediction
 from tests import factories
 from tests.factories import NOW
@@ -302,6 +303,19 @@ class TestWhoMayAsk:
         answer = post(ONE, body, a_key(platform=True))
         assert Prediction.objects.get(pk=answer.json()["prediction_id"]).organization == south
         assert post(ONE, body, a_key(organization=north)).status_code == 404
+
+
+class TestWrittenContract:
+    def test_the_examples_in_the_schema_are_accepted_and_look_like_answers(self):
+        a_scored_market(model=True)
+        answer = post(ONE, {**bodies.ASKED, "launch_time": None}).json()
+        assert answer.keys() == bodies.ANSWERED.keys() == bodies.PREDICTION["properties"].keys()
+        assert answer["explanation"].keys() == bodies.ANSWERED["explanation"].keys()
+        bodies.MANY.validate_python(bodies.MANY_EXAMPLES[0].value)
+
+    def test_a_bodys_schema_needs_nothing_from_elsewhere(self):
+        for adapter in (bodies.ONE, bodies.MANY):
+            assert "$ref" not in json.dumps(bodies.schema_of(adapter))
 
 
 def test_with_redis_down_the_answer_is_the_same(settings):
