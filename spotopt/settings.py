@@ -38,6 +38,7 @@ INSTALLED_APPS = [
     "template_partials",
     "csp",
     "django_celery_beat",
+    "spotopt",
     "accounts",
     "instances",
     "mlregistry",
