@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from spotopt.local import house
+from spotopt.local import house, services
 from tests.plugin import ROOT
 
 PATIENCE = 400  # s; a first start makes its database and fetches 90 days of prices
@@ -69,3 +69,4 @@ def running_demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningDe
     assert re.search(r"user alice, password \S{12,}", demo.said.read_text())
     yield demo
     demo.stop()
+    services.erase(demo.state)  # as root part of it lies elsewhere

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from spotopt.local import house
+from spotopt.local import house, services
 from tests.flows.conftest import PATIENCE, start_demo
 from tests.plugin import ROOT
 
@@ -79,3 +79,4 @@ def test_one_cycle_decides_then_a_killed_demo_leaves_no_process_and_comes_back_w
     assert house.answers(f"{again.address}/readyz")
     assert again.stop() == 0
     until_nothing_is_left(state)
+    services.erase(state)  # as root part of it lies elsewhere
