@@ -97,9 +97,9 @@ class ModelAdapter(ABC):
             raise BadMatrix(f"a float64 matrix is needed, not {getattr(matrix, 'dtype', type(matrix).__name__)}")
         if matrix.ndim != 2 or matrix.shape[1] != len(NAMES):
             raise BadMatrix(f"shape {matrix.shape}, needed are {len(NAMES)} columns")
-        is_known = np.isfinite(matrix).all(axis=1)
+        is_known = np.isfinite(matrix)
         if not is_known.all():
-            raise NotFinite(np.flatnonzero(~is_known))
+            raise NotFinite(np.flatnonzero(~is_known.all(axis=1)))
         return matrix
 
     def predict(self, matrix: Floats) -> Floats:
@@ -164,14 +164,13 @@ def outlook(
 
 
 def _sigmoid(log_odds: Floats) -> Floats:
-    """1 / (1 + exp(−x)), without overflow on either side."""
-    small = np.exp(-np.abs(log_odds))
-    return np.where(log_odds >= 0, 1.0, small) / (1.0 + small)
+    with np.errstate(over="ignore"):  # far below zero exp overflows to inf, and 1 / inf is the right 0
+        return 1.0 / (1.0 + np.exp(-log_odds))
 
 
 def _checked(probability: Floats, n_rows: int) -> Floats:
     if probability.shape != (n_rows,):
         raise BadPrediction(f"shape {probability.shape} for {n_rows} rows")
-    if not np.all((probability >= 0) & (probability <= 1)):
+    if not (probability.min() >= 0 and probability.max() <= 1):  # NaN is neither
         raise BadPrediction("an answer is outside [0, 1]")
     return probability
