@@ -36,8 +36,12 @@ TIMETABLE = (
     Entry("On-Demand prices of every region", "instances.tasks.refresh_all_on_demand", at=("10", "3")),
     Entry("instance types", "instances.tasks.refresh_catalogue", at=("20", "3")),
     Entry("zone names of every account", "instances.tasks.refresh_all_zones", at=("30", "3")),
+    # the scores: the minute looks for regions with news, and scores those
+    Entry("scores of regions with news", "mlregistry.tasks.score_fresh_regions", every=1 * MINUTES),
     # the accounts
     Entry("inventory of every account", "instances.tasks.sync_all_accounts", every=15 * MINUTES),
+    # the decisions
+    Entry("evaluation of every active instance", "pipelines.tasks.evaluate_all", every=1 * HOURS),
 )
 
 # Jobs of apps that stand below governance, or beside it, and so cannot report to governance.health themselves:
@@ -49,6 +53,7 @@ COMPONENTS = {
     "instances.tasks.refresh_catalogue": "price scraper",
     "instances.tasks.refresh_zones": "price scraper",
     "instances.tasks.sync_account": "inventory",
+    "mlregistry.tasks.score_region": "scoring",
 }
 
 
