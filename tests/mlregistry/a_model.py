@@ -37,6 +37,6 @@ def metadata(**changes: Any) -> dict[str, Any]:
         "calibration": {"slope": 0.8, "intercept": -0.3, "edges": [0.5], "low": [0.1, 0.6], "high": [0.3, 0.9]},
         "trace_families": ["p3"],
         "region_statistics": {"us-east-1": {"vcpus": [2.0, 1.0]}},
-        "sample": {"inputs": sample.tolist(), "outputs": (1 / (1 + np.exp(-(0.8 * raw - 0.3)))).tolist()},
+        "sample": {"inputs": sample.tolist(), "outputs": (1 / (1 + np.exp(-(0.8 * np.asarray(raw) - 0.3)))).tolist()},
         **changes,
     }
