@@ -9,7 +9,7 @@ from drf_spectacular.extensions import OpenApiAuthenticationExtension
 from drf_spectacular.generators import SchemaGenerator
 from drf_spectacular.openapi import AutoSchema
 from drf_spectacular.renderers import OpenApiJsonRenderer2, OpenApiYamlRenderer2
-from drf_spectacular.utils import extend_schema
+from drf_spectacular.utils import OpenApiExample, extend_schema
 from drf_spectacular.views import SpectacularSwaggerSplitView
 from rest_framework.permissions import AllowAny
 from rest_framework.request import Request
@@ -56,6 +56,12 @@ REFUSALS = {
     "429": "Too many requests; see Retry-After.",
     "503": "A dependency is down; `dependency` says which.",
 }
+CUSTOMER = {
+    "in": "query",
+    "name": "customer_id",
+    "schema": {"type": "string", "format": "uuid"},
+    "description": "For which organization: keys of the platform must say so, for all others it is their own.",
+}
 METHODS = ("get", "post", "put", "patch", "delete")
 
 
@@ -67,6 +73,7 @@ def say_how_it_refuses(result: dict[str, Any], **_: Any) -> dict[str, Any]:
         for operation in (path[method] for method in METHODS if method in path):
             if {} in operation.get("security", [{}]):
                 continue
+            operation.setdefault("parameters", []).append(CUSTOMER)
             for status, description in REFUSALS.items():
                 operation["responses"].setdefault(status, {"description": description, "content": content})
             operation["responses"] = dict(sorted(operation["responses"].items()))
@@ -137,6 +144,7 @@ class Index(Open):
     @extend_schema(
         summary="Version of this interface, and where its schema is",
         responses={200: {"type": "object", "additionalProperties": {"type": "string"}}},
+        examples=[OpenApiExample("This server", value={"name": "spotopt", "schema_version": API_VERSION})],
     )
     def get(self, request: Request) -> Response:
         return Response(

@@ -11,7 +11,7 @@ from typing import Annotated, Any
 import pydantic
 from django.http import HttpResponse
 from django.utils import timezone
-from drf_spectacular.utils import OpenApiExample, extend_schema
+from drf_spectacular.utils import OpenApiExample, extend_schema, extend_schema_view
 from pydantic_core import to_json
 from rest_framework import generics, serializers
 from rest_framework.request import Request
@@ -26,6 +26,7 @@ from accounts.wire import StrictFilters, UsdPerMonth, pointed
 from instances.domain.pool import ZONE_ID, Product
 from instances.market import zones
 from pipelines import deciding
+from pipelines.api import examples
 from pipelines.engines.contract import Engine
 from pipelines.engines.registry import BY_PATH
 from pipelines.models import EngineDecision
@@ -225,6 +226,7 @@ class DecisionWhole(DecisionRow):
         fields = (*DecisionRow.Meta.fields, "request_id", "engine_name", "engine_version", "request", "response")
 
 
+@extend_schema_view(get=extend_schema(examples=[examples.ANSWERED]))
 class DecisionHistory(Owned, generics.ListAPIView):
     """What engines answered, newest first."""
 
@@ -233,6 +235,7 @@ class DecisionHistory(Owned, generics.ListAPIView):
     filterset_class = DecisionFilters
 
 
+@extend_schema_view(get=extend_schema(examples=[examples.ANSWERED_WHOLE]))
 class DecisionDetail(Owned, generics.RetrieveAPIView):
     """One answer whole, with the request it answered."""
 

@@ -19,6 +19,7 @@ from accounts.refusals import Conflict
 from accounts.wire import Strict
 from instances.models import Instance
 from pipelines import linear
+from pipelines.api import examples
 from pipelines.api.serializers import RunSerializer
 from pipelines.tasks import evaluate_instance
 
@@ -35,6 +36,7 @@ class Evaluation(APIView):
     @extend_schema(
         request=EvaluationRequest,
         responses={202: RunSerializer, 409: OpenApiResponse(description="The instance is no longer there.")},
+        examples=[examples.NOTHING, examples.QUEUED],
     )
     def post(self, request: Request, instance_id: int) -> Response:
         EvaluationRequest(data=request.data).is_valid(raise_exception=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from django_filters import rest_framework as filters  # type: ignore[import-untyped]
-from drf_spectacular.utils import extend_schema
+from drf_spectacular.utils import extend_schema, extend_schema_view
 from rest_framework import generics, serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -17,6 +17,7 @@ from accounts.ownership import Owned, owned, owned_or_404
 from accounts.refusals import Unusable
 from accounts.wire import Flag, Ordering, Strict, StrictFilters, UsdPerMonth
 from mlregistry.models import ModelVersion
+from pipelines.api import examples
 from pipelines.api.serializers import ExperimentSerializer, ModelNameSerializer, ReceiptSerializer
 from pipelines.comparison import compare
 from pipelines.domain.decision import Choice
@@ -53,6 +54,7 @@ class ExperimentFilters(StrictFilters):
         fields: list[str] = []
 
 
+@extend_schema_view(get=extend_schema(examples=[examples.EXPERIMENT]))
 class ExperimentList(Owned, generics.ListAPIView[ExperimentLog]):
     """Decisions, newest first, without their receipts."""
 
@@ -61,6 +63,7 @@ class ExperimentList(Owned, generics.ListAPIView[ExperimentLog]):
     filterset_class = ExperimentFilters
 
 
+@extend_schema_view(get=extend_schema(examples=[examples.RECEIPT]))
 class ExperimentDetail(Owned, generics.RetrieveAPIView[ExperimentLog]):
     """A decision with its receipt."""
 
@@ -116,7 +119,7 @@ class ComparisonSerializer(serializers.Serializer[Any]):
 class ExperimentComparison(APIView):
     """Two models on the same instances: the latest decision of each."""
 
-    @extend_schema(parameters=[ComparisonRequest], responses=ComparisonSerializer)
+    @extend_schema(parameters=[ComparisonRequest], responses=ComparisonSerializer, examples=[examples.COMPARISON])
     def get(self, request: Request) -> Response:
         caller = caller_of(request)
         given = {name: value for name, value in request.query_params.items() if name != "customer_id"}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.db.models import Q, QuerySet
 from django_filters import rest_framework as filters  # type: ignore[import-untyped]
-from drf_spectacular.utils import extend_schema
+from drf_spectacular.utils import extend_schema, extend_schema_view
 from rest_framework import generics
 
 from accounts.authentication import caller_of
@@ -12,6 +12,7 @@ from accounts.domain import Environment
 from accounts.ownership import Owned, owned_or_404
 from accounts.wire import Flag, Ordering, StrictFilters
 from instances.models import Instance, PipelineMode
+from pipelines.api import examples
 from pipelines.api.experiments import ExperimentList
 from pipelines.api.serializers import InstanceSerializer
 from pipelines.domain.decision import Choice
@@ -64,6 +65,7 @@ class InstanceFilters(StrictFilters):
         )
 
 
+@extend_schema_view(get=extend_schema(examples=[examples.INSTANCE]))
 class InstanceList(Owned, generics.ListAPIView[Instance]):
     """Instances as the last inventory saw them, each with its last evaluation. Those that vanished are left out."""
 
@@ -74,6 +76,7 @@ class InstanceList(Owned, generics.ListAPIView[Instance]):
     filterset_class = InstanceFilters
 
 
+@extend_schema_view(get=extend_schema(examples=[examples.INSTANCE]))
 class InstanceDetail(Owned, generics.RetrieveAPIView[Instance]):
     """One instance, also when it has vanished since."""
 
@@ -82,7 +85,9 @@ class InstanceDetail(Owned, generics.RetrieveAPIView[Instance]):
     lookup_url_kwarg = "instance_id"
 
 
-@extend_schema(operation_id="lab_instance_experiments_list")
+@extend_schema_view(
+    get=extend_schema(operation_id="lab_instance_experiments_list", examples=[examples.EXPERIMENT]),
+)
 class InstanceExperiments(ExperimentList):
     """The decisions on one instance, newest first."""
 

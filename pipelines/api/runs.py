@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from drf_spectacular.utils import extend_schema, extend_schema_view
 from rest_framework import generics
 
 from accounts.ownership import Owned
+from pipelines.api import examples
 from pipelines.api.serializers import RunSerializer
 from pipelines.models import PipelineRun
 
 
+@extend_schema_view(get=extend_schema(examples=[examples.RUN]))
 class RunDetail(Owned, generics.RetrieveAPIView[PipelineRun]):
     """A run with every step: what went in, what came out, how long it took."""
 
