@@ -210,6 +210,14 @@ class StrictEC2Answers(SpotHistory):
         ]
         return ActionResult({"AvailabilityZones": described})
 
+    def describe_placement_groups(self) -> ActionResult:
+        """The groups in which instances of the account and region stand; all of the estate's are cluster groups."""
+        placed = {instance.placement.group_name for instance in self.ec2_backend.all_instances()}
+        described = [
+            {"GroupName": name, "State": "available", "Strategy": "cluster"} for name in sorted(placed - {None, ""})
+        ]
+        return ActionResult({"PlacementGroups": described})
+
     def describe_reserved_instances(self) -> ActionResult:  # type: ignore[override]
         filters = self._filters_from_querystring()
         keys = {"state": "State", "instance-type": "InstanceType", "scope": "Scope"}
