@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from django.db import InterfaceError, OperationalError, connection
+from django.db import DatabaseError, InterfaceError, connection
 
 NAMESPACE = 7_301  # the first key of our advisory locks, so that another program's numbers never meet ours
 
@@ -31,6 +31,5 @@ def _release(name: str) -> None:
     try:
         with connection.cursor() as cursor:
             cursor.execute("SELECT pg_advisory_unlock(%s, hashtext(%s))", [NAMESPACE, name])
-    except (OperationalError, InterfaceError):
-        # The connection is gone, and the lock with it. A transaction that failed is still open in atomic tests only.
-        connection.close_if_unusable_or_obsolete()
+    except (DatabaseError, InterfaceError):
+        connection.close()  # it is gone or spoilt, and closing gives back every lock it held

@@ -33,14 +33,15 @@ _reports: dict[str, AbstractContextManager[object]] = {}
 @task_prerun.connect
 def _begin_report(task_id: str, task: Task, args: tuple[object, ...] = (), **_: object) -> None:
     """Tell governance.health that a job began, for the apps that may not import it (timetable.COMPONENTS)."""
-    from django.db import close_old_connections
+    from django.db import connection
 
     from governance import health
 
     component = timetable.COMPONENTS.get(task.name)
     if component is None:
         return
-    close_old_connections()  # one that died between tasks would leave the job without a report
+    if not connection.in_atomic_block:
+        connection.close_if_unusable_or_obsolete()  # one that died between tasks would leave the job unreported
     report = health.run(component, task.name.rpartition(".")[2], " ".join(map(str, args)))
     report.__enter__()
     _reports[task_id] = report

@@ -8,7 +8,7 @@ from decimal import Decimal, InvalidOperation
 
 import numpy as np
 
-from accounts.aws.read.shapes import SpotPricePage
+from accounts.aws.read.shapes import Rejected, SpotPricePage
 from instances.domain.money import micro, usd
 from instances.domain.pool import Pool as PoolValue
 from instances.domain.pool import Product
@@ -60,21 +60,26 @@ class Intake:
         self.rows += len(page.changes) + len(page.rejected)
         for change in page.changes:
             self._take((change.instance_type, change.zone_id, change.product), change.usd_per_hour, change.at)
-        for raw, reason in page.rejected:
-            zone_id = None if raw.get("AvailabilityZoneId") else self._zone_ids.get(str(raw.get("AvailabilityZone")))
-            try:
-                key = (raw["InstanceType"], zone_id or "", raw["ProductDescription"])
-                price, at = Decimal(raw["SpotPrice"]), raw["Timestamp"]
-            except (KeyError, TypeError, InvalidOperation):
-                zone_id = None
-            if zone_id is None:
-                self.rejections.add(shown(raw), reason)
-            else:
-                self._take(key, price, at)
+        for rejected in page.rejected:
+            self._repair(rejected)
         if len(self._keys) < self._chunk:
             return False
         self.flush()
         return True
+
+    def _repair(self, rejected: Rejected) -> None:
+        """Take a row that only lacks its zone id, by the zone name it says instead."""
+        raw = rejected.raw
+        zone_id = None if raw.get("AvailabilityZoneId") else self._zone_ids.get(str(raw.get("AvailabilityZone")))
+        try:
+            if zone_id is None:
+                raise KeyError("AvailabilityZone")
+            key = (raw["InstanceType"], zone_id, raw["ProductDescription"])
+            price, at = Decimal(raw["SpotPrice"]), raw["Timestamp"]
+        except (KeyError, TypeError, InvalidOperation):
+            self.rejections.add(shown(raw), rejected.reason)
+        else:
+            self._take(key, price, at)
 
     def _take(self, key: Key, price: Decimal, at: datetime) -> None:
         reason = self._defect(key, price, at)

@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 import numpy as np
 from numpy.typing import NDArray
 
+from accounts.aws.read.advisor import BANDS
 from instances.domain.money import usd
 from instances.domain.pool import family_of
 from instances.domain.prices import PriceHistory
@@ -20,8 +21,13 @@ from instances.market import cache, quotes
 from instances.market.cache import Document
 
 DAYS = 8
-BAND_LABELS = ("<5%", "5-10%", "10-15%", "15-20%", ">20%")
-BAND_BOUNDS = ((0.0, 0.05), (0.05, 0.10), (0.10, 0.15), (0.15, 0.20), (0.20, None))  # share interrupted in a month
+BAND_BOUNDS = (
+    (0.0, 0.05),
+    (0.05, 0.10),
+    (0.10, 0.15),
+    (0.15, 0.20),
+    (0.20, None),
+)  # of BANDS: share interrupted in a month
 Histories = tuple[NDArray[np.int32], PriceHistory]
 
 
@@ -109,7 +115,7 @@ def _advisor(rating: quotes.Rating | None) -> Document | None:
     at_least, below = BAND_BOUNDS[rating.band]
     return {
         "interrupt_band": rating.band,
-        "interrupt_label": BAND_LABELS[rating.band],
+        "interrupt_label": BANDS[rating.band],
         "interrupt_rate": {"at_least": at_least, "below": below},
         "savings_percent": rating.savings_percent,
         "said_since": _text(rating.observed_at),

@@ -3,6 +3,7 @@
 import hashlib
 import json
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
@@ -17,7 +18,7 @@ pytestmark = pytest.mark.django_db
 HOUR = timedelta(hours=1)
 
 
-def a_file(etag: str | None = None, **ratings: tuple[int, int]) -> AdvisorFile:
+def a_file(etag: str | None = None, **ratings: Any) -> AdvisorFile:
     """A file that rates m5.<name> in us-east-1 by (band, savings)."""
     types = {f"m5.{name}": {"r": band, "s": savings} for name, (band, savings) in ratings.items()}
     ranges = [{"index": i, "label": label} for i, label in enumerate(BANDS)]
@@ -134,7 +135,7 @@ def test_more_than_30_percent_changing_at_once_waits_for_a_person():
 
 def test_exactly_30_percent_or_small_moves_of_savings_are_taken():
     fetch(a_file(**TEN))
-    moved = dict.fromkeys(TEN, (0, 50 + 20)) | {"x0": (1, 50), "x1": (1, 50), "x2": (1, 50)}
+    moved: dict[str, Any] = dict.fromkeys(TEN, (0, 50 + 20)) | {"x0": (1, 50), "x1": (1, 50), "x2": (1, 50)}
     assert fetch(a_file(**moved), NOW + HOUR).outcome == FetchOutcome.FILLED
 
 

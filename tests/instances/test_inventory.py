@@ -4,6 +4,7 @@ import json
 import os
 from dataclasses import replace
 from datetime import timedelta
+from typing import Any
 
 import psycopg
 import pytest
@@ -63,14 +64,14 @@ def tagged(**tags: str) -> list[dict[str, str]]:
 
 
 def a_scaling_group(*members: str, name: str = "web", protected: bool = False) -> Group:
-    nothing = dict.fromkeys(
+    nothing: dict[str, Any] = dict.fromkeys(
         (
             *("created_at", "launch_template", "launch_configuration", "mixed_policy", "hooks", "health_check_type"),
             *("warm_pool", "is_refresh_active", "max_instance_lifetime_seconds", "placement_group", "status"),
             *("operator", "service_linked_role_arn"),
         )
     )
-    empty = dict.fromkeys(
+    empty: dict[str, Any] = dict.fromkeys(
         (
             *("suspended_processes", "zones", "subnet_ids", "target_group_arns", "classic_balancers"),
             "traffic_sources",
