@@ -31,8 +31,9 @@ def card(stored: Mapping[str, Any]) -> str:
         _what(stored, hours),
         "## Figures",
         "On rows later than everything the model was fitted, stopped or calibrated on; in brackets the 95 % interval "
-        "over resampled traces, which are few, so the intervals are wide. The columns, the size of the trees and, by its "
-        "goals, the horizon were chosen with these same rows in sight: expect a little less of rows nobody has seen.",
+        "over resampled traces, which are few, so the intervals are wide. The columns, the size of the trees and, by "
+        "its goals, the horizon were chosen with these same rows in sight: expect a little less of rows nobody has "
+        "seen.",
         _table(_named_rows(stored["metrics"], stored["rows"])),
         "The same rows (`later`) without any model:",
         _table(_named_rows(stored["baselines"], {})),
