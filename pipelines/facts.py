@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from django.conf import settings
-from django.db.models import Count
+from django.db.models import Count, Q
 
 from governance import risk_manager
 from governance.domain.policy import Policy
@@ -16,7 +16,7 @@ from instances.domain.pool import Product
 from instances.domain.spec import InstanceSpec
 from instances.market import quotes
 from instances.market.quotes import OnDemandQuote
-from instances.models import Instance, Pool
+from instances.models import Instance, InstanceType, Pool
 from pipelines.domain.candidates import Screened, screen, type_shortfalls
 from pipelines.domain.proposal import Candidate, Facts, Fleet
 from pipelines.domain.target import Disk, Subnet, Target
@@ -46,6 +46,13 @@ class Screening:
     screened: Screened
     pool_ids: Mapping[str, int]
     considered: int
+
+
+def specs_of(instance: Instance) -> dict[str, InstanceSpec]:
+    """The hardware of the instance's own type and of every type its region has pools of; one query."""
+    offered = Pool.objects.filter(region=instance.region, product=instance.product).values("instance_type")
+    wanted = InstanceType.objects.filter(Q(name=instance.instance_type) | Q(name__in=offered))
+    return {row.name: row.spec for row in wanted}
 
 
 def target_of(instance: Instance, specs: Mapping[str, InstanceSpec]) -> Target:
@@ -189,13 +196,15 @@ def fleet_of(instance: Instance) -> Fleet:
 def screening_of(
     target: Target, specs: Mapping[str, InstanceSpec], *, model_id: int | None, now: datetime
 ) -> Screening:
-    """Every pool of the target's region and product, screened; two queries.
+    """Every pool of the target's region and product, screened; three queries, and scores of fitting types alone.
 
     Only scores of the model with `model_id` (None: the baseline) count, so that all candidates are judged alike.
     """
-    rows = list(Pool.objects.filter(region=target.region, product=target.product).values(*_SCORED))
-    reasons = type_shortfalls(target, specs, sorted({row["instance_type"] for row in rows}))
-    fitting = [row for row in rows if not reasons[row["instance_type"]]]
+    offered = Pool.objects.filter(region=target.region, product=target.product)
+    counted = dict(offered.values_list("instance_type").annotate(n=Count("pk")).order_by("instance_type"))
+    reasons = type_shortfalls(target, specs, counted)
+    wanted = [instance_type for instance_type, reason in reasons.items() if not reason]
+    fitting = list(offered.filter(instance_type__in=wanted).values(*_SCORED))
     closed = risk_manager.poisoned({(row["instance_type"], row["zone_id"]) for row in fitting}, now)
     pools, missing = [], {}
     for row in fitting:
@@ -219,7 +228,7 @@ def screening_of(
         missing[pool.pool] = _missing(row, model_id)
     screened = screen(target, pools, reasons_by_type=reasons, missing=missing)
     ids = {f"{row['instance_type']} in {row['zone_id']}": row["id"] for row in fitting}
-    return Screening(screened, ids, len(rows))
+    return Screening(screened, ids, sum(counted.values()))
 
 
 def _missing(row: Mapping[str, Any], model_id: int | None) -> Sequence[str]:

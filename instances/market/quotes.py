@@ -182,4 +182,4 @@ def freshness(region: str, *, now: datetime) -> Freshness:
 
 def specs() -> dict[str, InstanceSpec]:
     """The hardware of every type in the catalogue."""
-    return {row.name: row.spec for row in InstanceType.objects.all()}
+    return {row.name: row.spec for row in InstanceType.objects.defer("fetched_at")}
