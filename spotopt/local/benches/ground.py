@@ -61,11 +61,13 @@ def standing(*, scale: float, is_full: bool, has_services: bool) -> Iterator[Gro
             yield Ground(scale, is_full, state)
             return
         state.chmod(0o711)  # PostgreSQL's own user passes through
-        with services.start(state, durable=True) as running:
-            _settle(running, state)
-            yield Ground(scale, is_full, state, running)
-            _disconnect()
-        services.erase(state)
+        try:
+            with services.start(state, durable=True) as running:
+                _settle(running, state)
+                yield Ground(scale, is_full, state, running)
+                _disconnect()
+        finally:
+            services.erase(state)
 
 
 def _settle(running: Services, state: Path) -> None:

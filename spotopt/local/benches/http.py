@@ -27,77 +27,64 @@ from spotopt.local.postgres import CannotStart
 
 ROUNDS, BATCH = 15, 20  # of each call; all of them stay below the rate that one key is allowed
 TYPES, INPUTS = 700, 100
+LEAST_TYPES = 20  # with fewer a pool cannot be compared with others
 PATIENCE = 60  # s until the server answers
-
-GOALS: dict[str, Goal | None] = {
-    "predict/spot-interruption": None,
-    f"predict, {INPUTS} inputs": None,
-    f"spot-optimize, {TYPES} types, nothing kept": at_most(2.5),
-    f"spot-optimize, {TYPES} types": at_most(5),
-}
 EMPTY = "empty view"
 
 
 def rows(on: Ground) -> list[Row]:
-    now = timezone.now()
-    (region,) = filled.fill(on, len(invented.TYPES) * invented.ZONES, now=now)
+    now, types = timezone.now(), on.sized(TYPES, least=LEAST_TYPES)
+    (region,) = filled.fill(on, types * invented.ZONES, now=now)
     scoring.score_region(region, now=now)
-    organization = Organization.objects.create(name="Bench")
-    _, key = keys.issue(organization, "bench", tuple(Scope), by=None)
-    asked = calls(region)
+    asked, goals = calls(region, types, min(types, on.sized(INPUTS)))
+    _, key = keys.issue(Organization.objects.create(name="Bench"), "bench", tuple(Scope), by=None)
     with serving(on) as port:
-        plan = {"port": port, "key": key, "calls": asked, "rounds": on.sized(ROUNDS), "batch": BATCH}
+        plan = {"port": port, "key": key, "calls": asked, "rounds": on.sized(ROUNDS), "batch": on.sized(BATCH)}
         command = [supervise.python(), "-m", "spotopt.local.benches.client"]
-        told = subprocess.run(command, cwd=house.ROOT, input=json.dumps(plan), stdout=subprocess.PIPE, text=True)
-    told.check_returncode()
+        told = subprocess.run(
+            command, cwd=house.ROOT, input=json.dumps(plan), stdout=subprocess.PIPE, text=True, check=True
+        )
     seen: dict[str, dict[str, Any]] = json.loads(told.stdout)
-    _check(seen)
-    return [row for name, goal in GOALS.items() for row in _rows(name, goal, seen)]
+    _check([seen[name]["answer"] for name in goals], types)
+    return [row for name, goal in goals.items() for row in _rows(name, goal, seen)]
 
 
 def _rows(name: str, goal: Goal | None, seen: dict[str, dict[str, Any]]) -> Iterator[Row]:
     mine, empty = seen[name]["ms"], seen[EMPTY]["ms"]
     note = f"floor: an empty view that knows its caller, p50; {len(mine)} requests, one at a time"
     yield Row(f"{name}, p50", percentile(mine, 0.5), "ms", percentile(empty, 0.5), goal, note)
-    yield Row("… p99", percentile(mine, 0.99), "ms", percentile(empty, 0.99), note="floor: the empty view's p99")
+    yield Row(f"{name}, p99", percentile(mine, 0.99), "ms", percentile(empty, 0.99), note="floor: the empty view's p99")
 
 
-def calls(region: str) -> dict[str, dict[str, Any]]:
-    """What is asked, by name: path and body."""
+def calls(region: str, types: int, inputs: int) -> tuple[dict[str, dict[str, Any]], dict[str, Goal | None]]:
+    """What is asked, path and body by name; and the goal of each but the empty view."""
     pools = [
         {"instance_type": name, "region": region, "az": filled.zone_id(region, place % invented.ZONES)}
-        for place, name in enumerate(invented.TYPES)
+        for place, name in enumerate(invented.TYPES[:types])
     ]
-    workload = {
-        "name": "web",
-        "region": region,
-        "vcpus": 2,
-        "memory_gib": 4,
-        "count": 10,
-        "instance_types": list(invented.TYPES[:TYPES]),
+    workload = {"name": "web", "region": region, "vcpus": 2, "memory_gib": 4, "count": 10}
+    named = {**workload, "instance_types": list(invented.TYPES[:types])}
+    many = {"prediction_type": "spot_interruption", "inputs": pools[:inputs]}
+    optimize = {"request_id": "bench", "requirements": [named]}
+    told: dict[str, tuple[str, dict[str, Any], Goal | None]] = {
+        EMPTY: ("/bench/empty", {}, None),
+        "predict/spot-interruption": ("/api/v1/ml/predict/spot-interruption", pools[0], None),
+        f"predict, {inputs} inputs": ("/api/v1/ml/predict", many, None),
+        f"spot-optimize, {types} types, nothing kept": ("/bench/spot-optimize", optimize, at_most(2.5)),
+        f"spot-optimize, {types} types": ("/api/v1/ml/decision/spot-optimize", optimize, at_most(5)),
     }
-    optimize = {"request_id": "bench", "requirements": [workload]}
-    one, many, unkept, kept = GOALS
-    return {
-        EMPTY: {"path": "/bench/empty", "body": {}},
-        one: {"path": "/api/v1/ml/predict/spot-interruption", "body": pools[0]},
-        many: {
-            "path": "/api/v1/ml/predict",
-            "body": {"prediction_type": "spot_interruption", "inputs": pools[:INPUTS]},
-        },
-        unkept: {"path": "/bench/spot-optimize", "body": optimize},
-        kept: {"path": "/api/v1/ml/decision/spot-optimize", "body": optimize},
-    }
+    asked = {name: {"path": path, "body": body} for name, (path, body, _) in told.items()}
+    return asked, {name: goal for name, (_, _, goal) in told.items() if name != EMPTY}
 
 
-def _check(seen: dict[str, dict[str, Any]]) -> None:
+def _check(answers: list[dict[str, Any]], types: int) -> None:
     """That what was timed was an answer and not a refusal to give one."""
-    one, many, *both = (seen[name]["answer"] for name in GOALS)
-    assert one["interruption_probability"] is not None, one
-    assert [row["interruption_probability"] is None for row in many["predictions"]].count(False) == INPUTS
+    one, many, *both = answers
+    for row in (one, *many["predictions"]):
+        assert row["interruption_probability"] is not None, row
     for answer in both:
         (found,) = answer["recommendations"]
-        assert found["considered"] == TYPES * invented.ZONES, found["considered"]
+        assert found["considered"] == types * invented.ZONES, found["considered"]
         assert found["top_pools"], found["refused"]
 
 

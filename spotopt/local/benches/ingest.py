@@ -45,8 +45,8 @@ ON CONFLICT (instance_type, zone, product, at) DO UPDATE SET usd_per_hour = EXCL
 def rows(on: Ground) -> list[Row]:
     small, large = on.sized(SMALL, least=1500), on.sized(LARGE, least=15_000)
     return [
-        *_against_plain(on, small, times=5),
-        *_against_plain(on, large, times=3),
+        *_against_plain(on, small, times=on.sized(5)),
+        *_against_plain(on, large, times=on.sized(3)),
         _pages(on, small),
         _memory(on, small, large),
         _into_standing(on, small),
@@ -161,7 +161,7 @@ def _into_standing(on: Ground, n: int) -> Row:
     pool, at, usd_micro = invented.changes(n, days=1, n_pools=n_pools, seed=1)
     empty = medians(
         {"empty": lambda: write_changes(pool, at, usd_micro)},
-        times=3,
+        times=on.sized(3),
         before=lambda: on.forget("instances_spotprice"),
     )["empty"]
     on.forget("instances_spotprice")
@@ -172,5 +172,7 @@ def _into_standing(on: Ground, n: int) -> Row:
         cursor.execute("SELECT count(*) FROM instances_spotprice")
         assert cursor.fetchone() == (standing,)
     rounds = iter(range(1, 4))  # each some microseconds later, so that all rows are new
-    full = medians({"full": lambda: write_changes(pool, at + next(rounds) * 1e-4, usd_micro)}, times=3)["full"]
+    full = medians({"full": lambda: write_changes(pool, at + next(rounds) * 1e-4, usd_micro)}, times=on.sized(3))[
+        "full"
+    ]
     return Row(name, n / full, "rows/s", n / empty, goal, "floor: the same rows into an empty table")
