@@ -10,7 +10,7 @@ from datetime import UTC, date, datetime
 from typing import Any, NamedTuple
 
 import numpy as np
-from django.db import connection, transaction
+from django.db import IntegrityError, connection, transaction
 from numpy.typing import NDArray
 from psycopg import sql
 
@@ -28,10 +28,21 @@ POSTGRES_EPOCH = int(datetime(2000, 1, 1, tzinfo=UTC).timestamp())  # timestampt
 SECOND = 1_000_000  # microseconds
 CHUNK = 100_000  # rows in memory and in one transaction: 3 MB, a second's work
 
+# Among millions of rows each staged one is looked up by its key: a hash or merge join would read the whole table.
 STAGING = """
-CREATE TEMPORARY TABLE IF NOT EXISTS spot_price_staging (pool_id integer, at timestamptz, usd_micro integer)
+CREATE TEMPORARY TABLE IF NOT EXISTS spot_price_staging (pool_id integer, at timestamptz, usd_micro integer);
+TRUNCATE spot_price_staging;
+SET LOCAL enable_hashjoin = off;
+SET LOCAL enable_mergejoin = off
 """
-# `written` counts what changed the table: a row that repeats what is known is neither inserted nor updated.
+# Costs the server a third less than UPSERT, but fails when another writer has the same new row in hand.
+# Both count as written what changes the table: a row that repeats what is known does not.
+MERGE = """
+MERGE INTO instances_spotprice AS known USING spot_price_staging AS said
+ON known.pool_id = said.pool_id AND known.at = said.at
+WHEN MATCHED AND known.usd_micro <> said.usd_micro THEN UPDATE SET usd_micro = said.usd_micro
+WHEN NOT MATCHED THEN INSERT (pool_id, at, usd_micro) VALUES (said.pool_id, said.at, said.usd_micro)
+"""
 UPSERT = """
 INSERT INTO instances_spotprice AS known (pool_id, at, usd_micro)
 SELECT pool_id, at, usd_micro FROM spot_price_staging
@@ -86,9 +97,15 @@ def _records(pool_id: NDArray[np.int32], at: NDArray[np.float64], usd_micro: NDA
 def _write_chunk(records: NDArray[np.void]) -> int:
     # In a transaction of its own: a new partition locks the whole table, if only for a moment.
     ensure_partitions(records["at"] / SECOND + POSTGRES_EPOCH)
+    try:
+        return _stage_and(MERGE, records)
+    except IntegrityError:
+        return _stage_and(UPSERT, records)
+
+
+def _stage_and(statement: str, records: NDArray[np.void]) -> int:
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute(STAGING)
-        cursor.execute("TRUNCATE spot_price_staging")
         with (
             connection.wrap_database_errors,
             cursor.copy("COPY spot_price_staging (pool_id, at, usd_micro) FROM STDIN (FORMAT binary)") as copy,
@@ -96,7 +113,7 @@ def _write_chunk(records: NDArray[np.void]) -> int:
             copy.write(HEADER)
             copy.write(records.tobytes())
             copy.write(TRAILER)
-        cursor.execute(UPSERT)
+        cursor.execute(statement)
         return int(cursor.rowcount)
 
 

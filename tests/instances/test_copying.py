@@ -1,8 +1,12 @@
 """Do price rows come out of the database as they went in, once each, in flat memory?"""
 
+import os
+import time
 import tracemalloc
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
+import psycopg
 import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
@@ -12,6 +16,7 @@ from psycopg import sql
 
 from instances.market.copying import CHUNK, read_rows, write_changes
 from instances.models import SpotPrice
+from tests import plugin
 from tests.factories import NOW
 
 pytestmark = pytest.mark.django_db
@@ -70,6 +75,40 @@ def test_months_without_a_partition_get_one():
 def test_a_price_of_zero_is_refused_by_the_table_itself():
     with pytest.raises(Exception, match="usd_micro_check"):
         write((1, T, 0))
+
+
+@pytest.mark.django_db(transaction=True)
+def test_two_writers_of_the_same_new_row_both_end_well():
+    write((1, T - 60, 50))  # so that the partition is there
+    host = os.fspath(plugin.running().postgres_socket_dir)
+    with psycopg.connect(host=host, user="app", dbname=plugin.database()) as other:
+        other.execute("INSERT INTO instances_spotprice (pool_id, at, usd_micro) VALUES (1, %s, 100)", [NOW])
+        with ThreadPoolExecutor() as pool:
+            ours = pool.submit(in_own_connection, lambda: write((1, T, 101), (2, T, 300)))
+            wait_until_blocked()
+            other.commit()
+            assert ours.result() == (2, 2)
+    assert stored() == [(1, T - 60, 50), (1, T, 101), (2, T, 300)]
+
+
+def in_own_connection(work):
+    try:
+        return work()
+    finally:
+        connection.close()  # Django's is one for each thread
+
+
+def wait_until_blocked() -> None:
+    """Until a statement on another connection of ours waits for a lock."""
+    deadline = time.monotonic() + 10
+    waiting = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+    while time.monotonic() < deadline:
+        with connection.cursor() as cursor:
+            cursor.execute(waiting)
+            if cursor.fetchone() != (0,):
+                return
+        time.sleep(0.01)
+    raise AssertionError("nobody waits")
 
 
 def test_columns_of_different_lengths_are_refused():

@@ -45,7 +45,7 @@ def current() -> dict[str, tuple[int, int]]:
     return {name: (rating.band, rating.savings_percent) for name, rating in quotes.ratings("us-east-1").items()}
 
 
-TEN = {f"x{n}": (0, 50) for n in range(10)}
+TEN: dict[str, Any] = {f"x{n}": (0, 50) for n in range(10)}
 
 
 def test_the_first_file_fills_the_ratings_and_is_kept_as_bytes():
@@ -135,7 +135,7 @@ def test_more_than_30_percent_changing_at_once_waits_for_a_person():
 
 def test_exactly_30_percent_or_small_moves_of_savings_are_taken():
     fetch(a_file(**TEN))
-    moved: dict[str, Any] = dict.fromkeys(TEN, (0, 50 + 20)) | {"x0": (1, 50), "x1": (1, 50), "x2": (1, 50)}
+    moved = dict.fromkeys(TEN, (0, 50 + 20)) | {"x0": (1, 50), "x1": (1, 50), "x2": (1, 50)}
     assert fetch(a_file(**moved), NOW + HOUR).outcome == FetchOutcome.FILLED
 
 
