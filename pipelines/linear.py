@@ -17,7 +17,6 @@ from accounts import audit
 from accounts.models import User
 from governance.policies import policy_in_force
 from instances.domain.money import HOURS_A_MONTH
-from instances.market import quotes
 from instances.models import Instance
 from mlregistry import feature_engine
 from mlregistry.loading import LoadedModel, active_model
@@ -108,7 +107,7 @@ def _target(run: PipelineRun, recorder: Recorder, now: datetime) -> _Subject:
             raise Instance.DoesNotExist("the instance was removed")
         instance = Instance.objects.select_related("account__organization", "group").get(pk=run.instance_id)
         policy = policy_in_force(instance.account, instance)
-        specs = quotes.specs()
+        specs = reading.specs_of(instance)
         target = reading.target_of(instance, specs)
         facts = reading.facts_of(instance, target, policy, now=now)
         notes.outputs = {
