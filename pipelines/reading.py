@@ -6,8 +6,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from governance.domain.policy import DEFAULT
+
 SHOWN = 8  # candidates in the grid; the rest are in a table below
 LARGEST_PARTS = 10  # contributions that get a bar; the rest are added up in one
+QUIET = ("pass", "not_applicable")
 MARKS = {"pass": "✓", "fail": "✕", "unknown": "?", "needed": "!", "not_applicable": "·"}
 WORDS = {
     "pass": "passes",
@@ -69,6 +72,15 @@ class Column:
     unknown: tuple[str, ...]
     savings: Mapping[str, Any] | None
 
+    @property
+    def telling(self) -> tuple[Answer, ...]:
+        """What stands in the way."""
+        return tuple(each for each in self.answers if each.outcome not in QUIET)
+
+    @property
+    def quiet(self) -> tuple[Answer, ...]:
+        return tuple(each for each in self.answers if each.outcome in QUIET)
+
 
 @dataclass(frozen=True, slots=True)
 class Row:
@@ -83,7 +95,8 @@ class Readable:
     choice: str
     reason: str
     flip: str
-    refusals: tuple[Answer, ...]
+    refusals_telling: tuple[Answer, ...]  # what objects or is needed first
+    refusals_quiet: tuple[Answer, ...]
     best: Column | None
     grid: tuple[Row, ...]
     safety_limit: float
@@ -96,6 +109,7 @@ class Readable:
     n_not_shown: int
     considered: int
     policy: tuple[tuple[str, Any, str], ...]
+    is_default_policy: bool
     sources: Sequence[Mapping[str, Any]]
     prices: tuple[Part, ...]
     model: Mapping[str, Any]
@@ -111,11 +125,14 @@ def readable(receipt: Mapping[str, Any]) -> Readable:
     columns = tuple(_column(each, names, chosen) for each in receipt["candidates"])
     best = columns[0] if columns else None
     rejected = _rejected(receipt["rejected"])
+    refusals = [_answer(each) for each in receipt["refusals"]]
+    policy = tuple((name, limit["value"], limit["set_by"]) for name, limit in receipt["policy"].items())
     return Readable(
         choice=receipt["decision"]["choice"],
         reason=receipt["decision"]["reason"],
         flip=receipt["flip_sentence"],
-        refusals=tuple(_answer(each) for each in receipt["refusals"]),
+        refusals_telling=tuple(each for each in refusals if each.outcome not in QUIET),
+        refusals_quiet=tuple(each for each in refusals if each.outcome in QUIET),
         best=best,
         grid=_grid(columns[:SHOWN]),
         safety_limit=receipt["policy"]["min_safety_score"]["value"],
@@ -127,7 +144,8 @@ def readable(receipt: Mapping[str, Any]) -> Readable:
         n_candidates=len(columns) + len(receipt["others"]),
         n_not_shown=len(columns[SHOWN:]) + len(receipt["others"]),
         considered=receipt["considered"],
-        policy=tuple((name, limit["value"], limit["set_by"]) for name, limit in receipt["policy"].items()),
+        policy=policy,
+        is_default_policy=all(origin == DEFAULT for *_, origin in policy),
         sources=receipt["sources"],
         prices=_prices(receipt["on_demand"]["usd_micro"], best),
         model=receipt["model"],

@@ -66,6 +66,16 @@ def age(value: Any) -> str:
 
 
 @register.filter
+def plain_reason(reason: str) -> str:
+    """A reason without its first word, where a badge beside it says the same."""
+    for lead in ("Stay: ", "Switch to Spot "):
+        if reason.startswith(lead):
+            rest = reason.removeprefix(lead)
+            return rest[:1].upper() + rest[1:] if lead == "Stay: " else rest
+    return reason
+
+
+@register.filter
 def milliseconds(value: float | None) -> str:
     if value is None:
         return UNKNOWN
