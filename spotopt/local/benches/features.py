@@ -26,7 +26,7 @@ def rows(on: Ground) -> list[Row]:
     n = on.sized(invented.POOLS, least=len(invented.TYPES))
     history = invented.history(n)
     summary = prices.summarize(history, at=NOW)
-    inputs, bands = pool_inputs(summary), np.arange(n) % 5.0
+    inputs, bands = pool_inputs(summary), bands_of(n)
     context = features.context_of(inputs)
     statistics = statistics_of(inputs, context)
     arrays, events = arrays_of(inputs), [history.at, history.usd_micro, history.offsets]
@@ -69,7 +69,7 @@ def pool_inputs(summary: PriceSummary) -> PoolInputs:
     return PoolInputs(
         prices=summary,
         on_demand_micro=2.5 * summary.current_micro,
-        interruption_rate=hazard.monthly_rate(np.arange(n) % 5.0),
+        interruption_rate=hazard.monthly_rate(bands_of(n)),
         vcpus=vcpus,
         memory_gib=4 * vcpus,
         launch_year=features.launch_year(families),
@@ -81,6 +81,10 @@ def pool_inputs(summary: PriceSummary) -> PoolInputs:
         family=region * len(invented.FAMILIES) + kind // len(invented.SIZES),
         instance_type=region * len(invented.TYPES) + kind,
     )
+
+
+def bands_of(n: int) -> Floats:
+    return (np.arange(n) % 5).astype(np.float64)
 
 
 def statistics_of(inputs: PoolInputs, context: RegionContext) -> RegionStatistics:

@@ -13,14 +13,9 @@ from rest_framework.views import APIView
 
 from pipelines import deciding
 from pipelines.api.decisions import SpotOptimize
-from spotopt import urls as product
+from spotopt.urls import handler400, handler403, handler404, handler500
 
-handler400, handler403, handler404, handler500 = (
-    product.handler400,
-    product.handler403,
-    product.handler404,
-    product.handler500,
-)
+__all__ = ["handler400", "handler403", "handler404", "handler500", "urlpatterns"]
 
 
 class Empty(APIView):
@@ -43,5 +38,5 @@ class Unkept(SpotOptimize):
 urlpatterns = [
     path("bench/empty", Empty.as_view()),
     path("bench/spot-optimize", Unkept.as_view()),
-    path("", include(product.urlpatterns)),
+    path("", include("spotopt.urls")),
 ]
