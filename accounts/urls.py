@@ -1,10 +1,10 @@
 from django.urls import path
 
-from accounts import views
+from accounts.views import sign_in
 
 app_name = "accounts"
 urlpatterns = [
-    path("sign-in/", views.SignIn.as_view(), name="sign-in"),
-    path("sign-out/", views.SignOut.as_view(), name="sign-out"),
-    path("work-in/", views.work_in, name="work-in"),
+    path("sign-in/", sign_in.SignIn.as_view(), name="sign-in"),
+    path("sign-out/", sign_in.SignOut.as_view(), name="sign-out"),
+    path("work-in/", sign_in.work_in, name="work-in"),
 ]

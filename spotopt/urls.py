@@ -6,7 +6,7 @@ from django.conf import settings
 from django.contrib import admin
 from django.urls import URLPattern, URLResolver, include, path, re_path
 
-from accounts.views import admin_sign_in
+from accounts.views.sign_in import admin_sign_in
 from mlregistry.api import urls as mlregistry_api
 from pipelines.api import urls as pipelines_api
 from spotopt import probes, problems
