@@ -15,7 +15,7 @@ from accounts import audit, keys, onboarding
 from accounts.authentication import Caller, CallerKind
 from accounts.aws.errors import AwsError
 from accounts.domain import Scope
-from accounts.models import ApiKey, AuditEntry, AwsAccount, Membership, Organization, User
+from accounts.models import ApiKey, AuditEntry, AuditSeal, AwsAccount, Membership, Organization, User
 
 SECRET = {"password", "digest", "external_id"}  # never copied into the audit log
 
@@ -171,3 +171,10 @@ class AuditEntryAdmin(admin.ModelAdmin):
 
     def has_delete_permission(self, request: HttpRequest, obj: AuditEntry | None = None) -> bool:
         return False
+
+
+@admin.register(AuditSeal)
+class AuditSealAdmin(AuditEntryAdmin):
+    list_display = ("at", "organization", "sequence", "entry_id", "seal")
+    list_filter = ("organization",)
+    search_fields = ("seal", "entry__subject")

@@ -13,6 +13,7 @@ class AccountsConfig(AppConfig):
         "ApiKey": "organization",
         "AwsAccount": "organization",
         "AuditEntry": "organization",
+        "AuditSeal": "organization",
     }
 
     def ready(self) -> None:

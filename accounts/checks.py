@@ -86,7 +86,9 @@ def the_audit_is_closed(app_configs: Any, databases: Sequence[str] | None, **_: 
         with connections[alias].cursor() as cursor:
             cursor.execute(
                 "SELECT current_user, rolsuper OR rolbypassrls OR has_table_privilege('accounts_auditentry', 'UPDATE')"
-                " OR has_table_privilege('accounts_auditentry', 'DELETE') FROM pg_roles WHERE rolname = current_user"
+                " OR has_table_privilege('accounts_auditentry', 'DELETE')"
+                " OR has_table_privilege('accounts_auditseal', 'UPDATE')"
+                " OR has_table_privilege('accounts_auditseal', 'DELETE') FROM pg_roles WHERE rolname = current_user"
             )
             role, is_too_strong = cursor.fetchone()
         if is_too_strong:

@@ -20,6 +20,7 @@ app.config_from_object("django.conf:settings", namespace="CELERY")
 app.conf.task_queues = [Queue(name) for name in QUEUES]
 app.conf.task_default_queue = "decide"
 app.conf.task_routes = {
+    "accounts.tasks.*": {"queue": "scan"},
     "instances.tasks.*": {"queue": "ingest"},
     "mlregistry.tasks.*": {"queue": "decide"},
     "governance.tasks.*": {"queue": "scan"},

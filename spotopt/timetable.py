@@ -40,6 +40,9 @@ TIMETABLE = (
     Entry("scores of regions with news", "mlregistry.tasks.score_fresh_regions", every=1 * MINUTES),
     # the accounts
     Entry("inventory of every account", "instances.tasks.sync_all_accounts", every=15 * MINUTES),
+    # the audit log: beat may be 5 s late by itself, so a seal every second would be a wish
+    Entry("seals of new audit entries", "accounts.tasks.seal_audit", every=timedelta(seconds=5)),
+    Entry("seals of audit entries that came late", "accounts.tasks.seal_late_audit", every=1 * HOURS),
     # the decisions
     Entry("evaluation of every active instance", "pipelines.tasks.evaluate_all", every=1 * HOURS),
 )

@@ -83,6 +83,7 @@ def environment() -> dict[str, str]:
     return {
         "DJANGO_SETTINGS_MODULE": "spotopt.settings",
         "SECRET_KEY": "for-tests-only-" + "x" * 40,
+        "AUDIT_KEY": "for-tests-only-" + "a" * 40,
         "DEBUG": "false",
         "HTTPS": "false",
         "ALLOWED_HOSTS": "testserver,localhost,127.0.0.1",

@@ -1,5 +1,5 @@
 from accounts.models.clouds import AwsAccount
 from accounts.models.people import ApiKey, Membership, Organization, User
-from accounts.models.records import AuditEntry
+from accounts.models.records import AuditEntry, AuditSeal
 
-__all__ = ["ApiKey", "AuditEntry", "AwsAccount", "Membership", "Organization", "User"]
+__all__ = ["ApiKey", "AuditEntry", "AuditSeal", "AwsAccount", "Membership", "Organization", "User"]

@@ -29,3 +29,27 @@ class AuditEntry(models.Model):
 
     def __str__(self) -> str:
         return f"{self.at:%Y-%m-%d %H:%M} {self.actor}: {self.deed} {self.subject}"
+
+
+class AuditSeal(models.Model):
+    """A link of an organization's chain: the HMAC of an entry over the seal before it. Only ever added, as entries are.
+
+    The platform's own entries make a chain too: organization empty.
+    """
+
+    organization = models.ForeignKey(Organization, null=True, on_delete=models.DO_NOTHING)
+    sequence = models.BigIntegerField()  # 1, 2, 3 … without a gap
+    entry = models.OneToOneField(AuditEntry, on_delete=models.DO_NOTHING, related_name="sealed")
+    seal = models.CharField(max_length=64)
+    at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        ordering = ["-id"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["organization", "sequence"], name="one_seal_per_place", nulls_distinct=False
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"seal {self.sequence} of {self.organization or 'the platform'}"

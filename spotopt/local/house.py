@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hmac
 import json
 import os
 import secrets
@@ -36,6 +37,11 @@ class Secrets:
     secret_key: str
     passwords: dict[str, str]
 
+    @property
+    def audit_key(self) -> str:
+        """Of the same secret, so that a state made before there were seals keeps its people's passwords."""
+        return hmac.digest(self.secret_key.encode(), b"audit seals", "sha256").hex()
+
 
 def own_secrets(state: Path) -> Secrets:
     """The secrets of this state, made on first use in a file that only its owner can read."""
@@ -60,6 +66,7 @@ def settings(services: Services, cloud_url: str, own: Secrets) -> dict[str, str]
         "DJANGO_SETTINGS_MODULE": "spotopt.settings",
         "PYTHONUNBUFFERED": "1",
         "SECRET_KEY": own.secret_key,
+        "AUDIT_KEY": own.audit_key,
         "DEBUG": "false",
         "HTTPS": "false",  # 127.0.0.1 has no certificate
         "ALLOWED_HOSTS": "127.0.0.1,localhost",

@@ -1,0 +1,18 @@
+"""Which work on the audit log is done by workers?"""
+
+from __future__ import annotations
+
+from celery import shared_task
+
+from accounts import sealing
+
+
+@shared_task(ignore_result=True, expires=30)
+def seal_audit() -> None:
+    sealing.seal()
+
+
+@shared_task(ignore_result=True, expires=50 * 60)
+def seal_late_audit() -> None:
+    """What committed so late that the frequent turn no longer looks for it."""
+    sealing.seal(whole=True)
