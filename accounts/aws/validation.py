@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import secrets
 from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
@@ -14,6 +15,7 @@ from accounts.aws.errors import AwsError, Denied, RegionNotEnabled
 from accounts.aws.permissions import Proof, prove
 from accounts.aws.session import DOOR, Door, Role, assume_without_external_id, caller_identity
 
+SIDE_BY_SIDE = 6  # regions; each has its own endpoint and its own limits
 ROLE_ARN = re.compile(r"arn:aws[a-z-]*:iam::(?P<account>\d{12}):role/[\w+=,.@/-]{1,512}", re.ASCII)
 
 
@@ -65,7 +67,8 @@ def validate(account: Role, regions: Iterable[str], *, door: Door = DOOR) -> Val
     misfits = _misfits(account)
     if misfits:
         return _validation([], None, misfits)
-    looks = [_look(account, region, door) for region in wanted]
+    with ThreadPoolExecutor(SIDE_BY_SIDE, "validation") as pool:
+        looks = list(pool.map(lambda region: _look(account, region, door), wanted))
     return _validation(looks, _opens_for_anybody(account, wanted[0], door), [])
 
 
