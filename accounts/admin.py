@@ -10,12 +10,24 @@ from django.contrib.auth.admin import UserAdmin
 from django.db.models import Field, Model, QuerySet
 from django.http import HttpRequest
 from django.utils import timezone
+from django_otp.plugins.otp_totp.models import TOTPDevice
 
 from accounts import audit, keys, onboarding
 from accounts.authentication import Caller, CallerKind
 from accounts.aws.errors import AwsError
 from accounts.domain import Scope
-from accounts.models import ApiKey, AuditEntry, AuditSeal, AwsAccount, Membership, Organization, User
+from accounts.models import (
+    ApiKey,
+    AuditEntry,
+    AuditSeal,
+    AwsAccount,
+    Invitation,
+    Membership,
+    Organization,
+    RecoveryCode,
+    TokenFamily,
+    User,
+)
 
 SECRET = {"password", "digest", "external_id"}  # never copied into the audit log
 
@@ -178,3 +190,63 @@ class AuditSealAdmin(AuditEntryAdmin):
     list_display = ("at", "organization", "sequence", "entry_id", "seal")
     list_filter = ("organization",)
     search_fields = ("seal", "entry__subject")
+
+
+class ReadOnly(admin.ModelAdmin):
+    """To look at: what changes these rows is said elsewhere."""
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+
+@admin.register(Invitation)
+class InvitationAdmin(ReadOnly):
+    """Owners invite and withdraw, on their page. The digest is shown nowhere."""
+
+    list_display = ("email", "organization", "role", "expires_at", "accepted_at", "withdrawn_at")
+    list_filter = ("role", "organization")
+    search_fields = ("email", "organization__name")
+    list_select_related = ("organization",)
+    exclude = ("digest",)
+
+
+@admin.register(TokenFamily)
+class TokenFamilyAdmin(ReadOnly):
+    """Which programs are signed in for whom; `was_reused` says that a token had been copied."""
+
+    list_display = ("user", "organization", "created_at", "refreshed_at", "expires_at", "revoked_at", "was_reused")
+    list_filter = ("was_reused", "organization")
+    search_fields = ("user__username", "organization__name")
+    list_select_related = ("user", "organization")
+    exclude = ("jti",)
+
+
+@admin.register(RecoveryCode)
+class RecoveryCodeAdmin(ReadOnly):
+    list_display = ("user", "created_at", "used_at")
+    search_fields = ("user__username",)
+    list_select_related = ("user",)
+    exclude = ("digest",)
+
+
+admin.site.unregister(TOTPDevice)  # django-otp's own would let staff write a secret into somebody's device
+
+
+@admin.register(TOTPDevice)
+class AuthenticatorAdmin(Recorded, ReadOnly):
+    """Deleting one frees a person who lost both their authenticator and their codes; they enrol anew."""
+
+    list_display = ("user", "confirmed", "created_at", "last_used_at", "throttling_failure_count")
+    list_filter = ("confirmed",)
+    search_fields = ("user__username", "user__email")
+    list_select_related = ("user",)
+    fields = ("user", "confirmed", "created_at", "last_used_at", "throttling_failure_count")
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return admin.ModelAdmin.has_delete_permission(self, request, obj)

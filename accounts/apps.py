@@ -7,6 +7,9 @@ class AccountsConfig(AppConfig):
 
     # how each row leads to its organization; the rule that reads it: accounts/ownership.py
     ownership = {
+        "Invitation": "organization",
+        "RecoveryCode": "-",
+        "TokenFamily": "organization",
         "Organization": "pk",
         "User": "memberships__organization",
         "Membership": "organization",

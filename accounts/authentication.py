@@ -1,4 +1,4 @@
-"""Who asks, for which organization, and what may they do? A session or an Api-Key becomes one Caller."""
+"""Who asks, for which organization, and what may they do? A session, a token or an Api-Key becomes one Caller."""
 
 from __future__ import annotations
 
@@ -20,15 +20,17 @@ from rest_framework.authentication import BaseAuthentication, SessionAuthenticat
 from rest_framework.permissions import SAFE_METHODS, BasePermission
 from rest_framework.request import Request
 
-from accounts import keys, sessions, tracing
+from accounts import keys, second_factor, sessions, tokens, tracing
 from accounts.domain import Role, Scope
-from accounts.models import ApiKey, Organization, User
+from accounts.models import ApiKey, Membership, Organization, User
 
 if TYPE_CHECKING:  # it reads DRF's settings, which name this module
     from rest_framework.views import APIView
 
 KEYWORD = "Api-Key"
+BEARER = "Bearer"
 NOWHERE = "You belong to no organization; ask an owner of yours to add you."
+FACTOR_OWED = "A second factor is needed first; the page /second-factor/ asks for it."
 
 
 class CallerKind(StrEnum):
@@ -89,7 +91,11 @@ def person(request: HttpRequest) -> Caller | None:
     user = request.user
     if not isinstance(user, User) or not user.is_active:
         return None
-    membership = sessions.active(request)
+    return member(user, sessions.active(request))
+
+
+def member(user: User, membership: Membership | None) -> Caller:
+    """That person in that organization; in none where there is no membership."""
     organization = membership.organization if membership else None
     tracing.organization.set(str(organization.pk) if organization else "")
     role = Role(membership.role) if membership else None
@@ -118,6 +124,36 @@ class ApiKeyAuthentication(BaseAuthentication):
         return KEYWORD  # what makes "nobody" a 401 and not a 403
 
 
+class JwtAuthentication(BaseAuthentication):
+    """`Authorization: Bearer …`, a person's token, for the organization it names or another of theirs.
+
+    Nothing is believed of it but who it is for: the family may have ended, the role changed, the membership gone.
+    """
+
+    def authenticate(self, request: Request) -> tuple[Any, Caller] | None:
+        words = get_authorization_header(request).split()
+        if not words or words[0].lower() != BEARER.lower().encode():
+            return None
+        try:
+            text = words[1].decode("latin-1") if len(words) == 2 else ""
+            family, claims = tokens.family_of(text, now=timezone.now())
+        except tokens.Refused as error:
+            raise exceptions.AuthenticationFailed(str(error)) from error
+        own = list(family.user.memberships.select_related("organization").order_by("organization__name"))
+        roles = [Role(membership.role) for membership in own]
+        if not family.has_second_factor and second_factor.must_have(family.user, roles):
+            raise exceptions.AuthenticationFailed(FACTOR_OWED)
+        named = request.query_params.get("customer_id")
+        wanted = (named or str(claims.get(tokens.ORGANIZATION) or "")).lower()
+        membership = next((each for each in own if str(each.organization_id) == wanted), None)
+        if named and membership is None:
+            raise Http404
+        return family.user, member(family.user, membership)
+
+    def authenticate_header(self, request: Request) -> str:
+        return BEARER
+
+
 class PersonAuthentication(SessionAuthentication):
     """The dashboard's session; whatever changes something needs the CSRF token too."""
 
@@ -126,6 +162,8 @@ class PersonAuthentication(SessionAuthentication):
         if caller is None:
             return None
         self.enforce_csrf(request)
+        if second_factor.is_owed(request._request):
+            raise exceptions.PermissionDenied(FACTOR_OWED)
         named = request.query_params.get("customer_id")
         return caller.user, caller.for_customer(named) if named else caller
 
@@ -166,7 +204,7 @@ def signed_in(role: Role = Role.VIEWER) -> Callable[[Callable[..., HttpResponse]
         def opened(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
             caller = person(request)
             if caller is None:
-                return _to_sign_in(request)
+                return to_sign_in(request)
             if caller.organization is None:
                 raise PageDenied(NOWHERE)
             if not caller.may(Scope.READ, role):
@@ -179,7 +217,8 @@ def signed_in(role: Role = Role.VIEWER) -> Callable[[Callable[..., HttpResponse]
     return guarded
 
 
-def _to_sign_in(request: HttpRequest) -> HttpResponse:
+def to_sign_in(request: HttpRequest) -> HttpResponse:
+    """Where a page sends whoever is not signed in; a partial sends the whole page there."""
     if getattr(request, "htmx", False):
         page = request.htmx.current_url_abs_path or "/"  # type: ignore[attr-defined]
         return HttpResponseClientRedirect(redirect_to_login(page).url)

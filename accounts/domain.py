@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from enum import StrEnum
 
 
@@ -18,6 +19,11 @@ class Role(StrEnum):
         return order.index(self) >= order.index(other)
 
 
+def needs_second_factor(roles: Iterable[Role], *, is_staff: bool) -> bool:
+    """Staff reach every organization's rows, and an owner lets people in and lets it act; both prove two things."""
+    return is_staff or Role.OWNER in roles
+
+
 class Scope(StrEnum):
     """What an API key may do; a key has one or more."""
 
@@ -27,6 +33,10 @@ class Scope(StrEnum):
     FEEDBACK = "feedback"
     EXECUTE = "execute"
     MANAGE = "manage"
+
+
+# What an organization may give its own keys: `manage` writes what all of them share, so the platform alone gives it
+GRANTED = tuple(scope for scope in Scope if scope is not Scope.MANAGE)
 
 
 class Environment(StrEnum):

@@ -63,5 +63,10 @@ def used(key: ApiKey, *, now: datetime) -> None:
         ApiKey.objects.filter(pk=key.pk).update(last_used_at=now)
 
 
+def revoke(key: ApiKey, *, now: datetime) -> bool:
+    """From now on it is worth nothing; False when it was revoked before."""
+    return bool(ApiKey.objects.filter(pk=key.pk, revoked_at=None).update(revoked_at=now))
+
+
 def digest(text: str) -> str:
     return hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest()

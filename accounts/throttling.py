@@ -6,10 +6,11 @@ import functools
 import logging
 import math
 import time
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import redis
 from django.conf import settings
+from django.http import HttpRequest
 from rest_framework.request import Request
 from rest_framework.throttling import BaseThrottle
 
@@ -40,6 +41,12 @@ def wait_for(name: str, who: str) -> float:
     with _client(settings.REDIS_CACHE_URL).pipeline(transaction=False) as pipe:
         count, _ = pipe.incr(key).expire(key, seconds).execute()
     return 0.0 if count <= most else (window + 1) * seconds - now
+
+
+def wait_to_sign_in(request: HttpRequest, name: str) -> float:
+    """Count one try of this name from this address, page or API; seconds to wait. Raises redis.RedisError."""
+    address = BaseThrottle().get_ident(cast(Request, request)) or "local"
+    return max(wait_for("sign-in", f"name:{name.lower()}"), wait_for("sign-in", f"address:{address}"))
 
 
 class CallerThrottle(BaseThrottle):

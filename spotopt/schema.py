@@ -93,6 +93,19 @@ class ApiKeyScheme(OpenApiAuthenticationExtension):
         }
 
 
+class JwtScheme(OpenApiAuthenticationExtension):
+    target_class = "accounts.authentication.JwtAuthentication"
+    name = "Bearer"
+
+    def get_security_definition(self, auto_schema: AutoSchema) -> dict[str, Any]:
+        return {
+            "type": "http",
+            "scheme": "bearer",
+            "bearerFormat": "JWT",
+            "description": "A person's token from `auth/token/`; for another organization of theirs: `customer_id`.",
+        }
+
+
 class SessionScheme(OpenApiAuthenticationExtension):
     target_class = "accounts.authentication.PersonAuthentication"
     name = "Session"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hmac
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -41,6 +43,8 @@ INSTALLED_APPS = [
     "template_partials",
     "csp",
     "django_celery_beat",
+    "django_otp",
+    "django_otp.plugins.otp_totp",
     "spotopt",
     "accounts",
     "instances",
@@ -57,9 +61,11 @@ MIDDLEWARE = [
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django_otp.middleware.OTPMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
+    "accounts.second_factor.SecondFactorFirst",
 ]
 ROOT_URLCONF = "spotopt.urls"
 WSGI_APPLICATION = "spotopt.wsgi.application"
@@ -89,6 +95,20 @@ AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 12}},
     {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
 ]
+
+# --- Second factors and tokens ------------------------------------------------------------------------------------
+# of staff and owners; optional is for a machine of one's own: whoever has a factor is asked for it all the same
+SECOND_FACTOR = env.one_of("SECOND_FACTOR", "required", ("required", "optional"))
+OTP_TOTP_ISSUER = "spotopt"
+OTP_ADMIN_HIDE_SENSITIVE_DATA = True  # the secret in a QR code is the person's alone
+SIMPLE_JWT = {
+    "ALGORITHM": "HS256",  # the only one taken, whatever a token's header says
+    "SIGNING_KEY": hmac.digest(SECRET_KEY.encode(), b"spotopt tokens", "sha256").hex(),
+    "ISSUER": "spotopt",
+    "AUDIENCE": "spotopt-api",
+    "ACCESS_TOKEN_LIFETIME": timedelta(minutes=10),
+    "REFRESH_TOKEN_LIFETIME": timedelta(days=1),
+}
 
 # --- PostgreSQL ---------------------------------------------------------------------------------------------------
 DATABASE_ROLE_APP = env.text("DATABASE_ROLE_APP", "app")  # may only insert into the audit table
@@ -135,6 +155,7 @@ MARKET_REGIONS = env.words("MARKET_REGIONS", ("us-east-1", "eu-west-3"))
 SPOT_ADVISOR_URL = env.text("SPOT_ADVISOR_URL", "https://spot-bid-advisor.s3.amazonaws.com/spot-advisor-data.json")
 INSTALLATION_ACCOUNT_ID = env.text("INSTALLATION_ACCOUNT_ID")  # named in the trust policy customers deploy
 PRICE_HISTORY_DAYS = env.whole("PRICE_HISTORY_DAYS", 90, least=8)  # AWS keeps 90 days
+PRICE_RETENTION_DAYS = env.whole("PRICE_RETENTION_DAYS", 180, least=120)  # of changes; their daily rows stay
 MARKET_FETCH_PARALLELISM = env.whole("MARKET_FETCH_PARALLELISM", 5, least=1)
 
 # --- Models -------------------------------------------------------------------------------------------------------
@@ -149,6 +170,7 @@ IGNORE_TAGS = env.words("IGNORE_TAGS", ("spotopt:ignore", "cloudoptim:ignore"))
 REST_FRAMEWORK: dict[str, Any] = {
     "DEFAULT_AUTHENTICATION_CLASSES": [
         "accounts.authentication.ApiKeyAuthentication",
+        "accounts.authentication.JwtAuthentication",
         "accounts.authentication.PersonAuthentication",
     ],
     "DEFAULT_PERMISSION_CLASSES": ["accounts.authentication.HasCaller"],
@@ -164,6 +186,7 @@ REST_FRAMEWORK: dict[str, Any] = {
     "DEFAULT_THROTTLE_RATES": {
         "caller": env.text("API_RATE", "6000/min"),
         "sign-in": env.text("SIGN_IN_RATE", "10/min"),
+        "second-factor": env.text("SECOND_FACTOR_RATE", "10/min"),
     },
     "COERCE_DECIMAL_TO_STRING": True,
     "SCHEMA_COERCE_PATH_PK": False,

@@ -6,7 +6,9 @@ from django.conf import settings
 from django.contrib import admin
 from django.urls import URLPattern, URLResolver, include, path, re_path
 
+from accounts.api import urls as accounts_api
 from accounts.views.sign_in import admin_sign_in
+from instances.api import urls as instances_api
 from mlregistry.api import urls as mlregistry_api
 from pipelines.api import urls as pipelines_api
 from spotopt import probes, problems
@@ -16,13 +18,15 @@ api: list[URLPattern | URLResolver] = [
     path("", Index.as_view(), name="api"),
     path("schema/", Schema.as_view(), name="schema"),
     path("docs/", Docs.as_view(), name="docs"),
-    path("ml/", include((mlregistry_api.ml + pipelines_api.ml, "ml"))),
-    path("lab/", include((pipelines_api.lab, "lab"))),
+    path("auth/", include((accounts_api.auth, "auth"))),
+    path("ml/", include((instances_api.ml + mlregistry_api.ml + pipelines_api.ml, "ml"))),
+    path("lab/", include((accounts_api.lab + instances_api.lab + pipelines_api.lab, "lab"))),
 ]
 
 urlpatterns = [
     path("", include("pipelines.urls")),
     path("", include("accounts.urls")),
+    path("", include("instances.urls")),
     path("api/v1/", include(api)),
     re_path(r"^api/", problems.unknown_route),
     path(f"{settings.ADMIN_PATH}login/", admin_sign_in),

@@ -1,5 +1,17 @@
 from accounts.models.clouds import AwsAccount
+from accounts.models.entrance import Invitation, RecoveryCode, TokenFamily
 from accounts.models.people import ApiKey, Membership, Organization, User
 from accounts.models.records import AuditEntry, AuditSeal
 
-__all__ = ["ApiKey", "AuditEntry", "AuditSeal", "AwsAccount", "Membership", "Organization", "User"]
+__all__ = [
+    "ApiKey",
+    "AuditEntry",
+    "AuditSeal",
+    "AwsAccount",
+    "Invitation",
+    "Membership",
+    "Organization",
+    "RecoveryCode",
+    "TokenFamily",
+    "User",
+]

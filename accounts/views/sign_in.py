@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, cast
+from typing import Any
 
 import redis
 from django.contrib.auth import forms as auth_forms
@@ -14,22 +14,19 @@ from django.shortcuts import redirect
 from django.urls import reverse
 from django.utils.http import url_has_allowed_host_and_scheme
 from django.views.decorators.http import require_POST
-from rest_framework.request import Request
-from rest_framework.throttling import BaseThrottle
 
 from accounts import audit, sessions
 from accounts.authentication import person
-from accounts.throttling import wait_for
+from accounts.throttling import wait_to_sign_in
 
 
 class SignInForm(auth_forms.AuthenticationForm):
     """Name and password. Tries are counted by name and by address before the password is looked at."""
 
     def clean(self) -> dict[str, Any]:
-        address = BaseThrottle().get_ident(cast(Request, self.request)) or "local"
-        name = str(self.cleaned_data.get("username", "")).lower()
+        assert self.request is not None
         try:
-            wait = max(wait_for("sign-in", f"name:{name}"), wait_for("sign-in", f"address:{address}"))
+            wait = wait_to_sign_in(self.request, str(self.cleaned_data.get("username", "")))
         except redis.RedisError as error:  # uncounted tries would be a way around the limit
             raise ValidationError("Signing in is not possible now: Redis is down.", code="redis") from error
         if wait:

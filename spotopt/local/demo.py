@@ -197,7 +197,8 @@ def run(arguments: argparse.Namespace) -> int:
             return 0
         started = serve(state, environment, arguments.port, progress, stack)
         password = house.own_secrets(state).passwords["alice"]
-        print(f"\n{address}\nuser alice, password {password}\nCtrl-C stops everything.", flush=True)
+        second = "No second factor is asked for here; in production owners and staff need one (SECOND_FACTOR)."
+        print(f"\n{address}\nuser alice, password {password}\n{second}\nCtrl-C stops everything.", flush=True)
         watch(started, beneath)
     return 0
 

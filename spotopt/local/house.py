@@ -69,6 +69,7 @@ def settings(services: Services, cloud_url: str, own: Secrets) -> dict[str, str]
         "AUDIT_KEY": own.audit_key,
         "DEBUG": "false",
         "HTTPS": "false",  # 127.0.0.1 has no certificate
+        "SECOND_FACTOR": "optional",  # user and password alone, on a machine of one's own
         "ALLOWED_HOSTS": "127.0.0.1,localhost",
         "LOG_FORMAT": os.environ.get("LOG_FORMAT", "console"),
         **services.environment(),
