@@ -9,7 +9,7 @@ from typing import Any
 
 REQUIRE_IT = (
     "As it is, whoever knows the role's name could have us open this account for them. Its trust policy must demand "
-    "the ExternalId (Condition: StringEquals: sts:ExternalId): deploy the template again, unchanged, and validate again."
+    "the ExternalId (Condition: StringEquals: sts:ExternalId): deploy the template again, unchanged, and try again."
 )
 
 

@@ -47,7 +47,7 @@ def a_new_account(**fields):
 
 def role_of(account) -> dict:
     text = role_template(account, TemplateFormat.CLOUDFORMATION)
-    return yaml.load(text, CloudFormation)["Resources"]["Role"]["Properties"]  # noqa: S506 -- a SafeLoader
+    return yaml.load(text, CloudFormation)["Resources"]["Role"]["Properties"]
 
 
 def deployed(cloud, account, **changes):
