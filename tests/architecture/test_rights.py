@@ -1,0 +1,102 @@
+"""Who may do what? The table of roles, scopes and deeds, and that nobody may do more.
+
+Each deed is tried on what is not there: whoever may do it is told so (404), or that more must be said (422), or gets
+in; whoever may not is refused (403) before anything is looked for.
+"""
+
+from dataclasses import dataclass
+
+import pytest
+from django.test import Client
+
+from accounts import tokens
+from accounts.domain import Role, Scope
+from tests.factories import NOW, a_browser, a_person, a_program, northwind
+
+pytestmark = pytest.mark.django_db
+NOBODY = "00000000-0000-0000-0000-000000000000"
+
+
+@dataclass(frozen=True)
+class Deed:
+    method: str
+    address: str
+    role: Role
+    scope: Scope | None = None  # None: a page, which keys do not open
+
+    def by(self, client: Client) -> int:
+        options = {"content_type": "application/json"} if self.method == "post" and self.scope else {}
+        return getattr(client, self.method)(self.address, {}, **options).status_code
+
+    def __str__(self) -> str:
+        return f"{self.method} {self.address}"
+
+
+DEEDS = [
+    # viewer: read
+    Deed("get", "/", Role.VIEWER),
+    Deed("get", "/instances/0/", Role.VIEWER),
+    Deed("get", f"/runs/{NOBODY}/", Role.VIEWER),
+    Deed("get", f"/decisions/{NOBODY}/", Role.VIEWER),
+    Deed("get", "/second-factor/", Role.VIEWER),
+    Deed("get", "/api/v1/lab/instances", Role.VIEWER, Scope.READ),
+    Deed("get", "/api/v1/lab/instances/0", Role.VIEWER, Scope.READ),
+    Deed("get", "/api/v1/lab/instances/0/experiments", Role.VIEWER, Scope.READ),
+    Deed("get", "/api/v1/lab/experiments", Role.VIEWER, Scope.READ),
+    Deed("get", f"/api/v1/lab/experiments/{NOBODY}", Role.VIEWER, Scope.READ),
+    Deed("get", f"/api/v1/lab/runs/{NOBODY}", Role.VIEWER, Scope.READ),
+    Deed("get", "/api/v1/ml/decisions/history", Role.VIEWER, Scope.READ),
+    Deed("get", "/api/v1/ml/models/list", Role.VIEWER, Scope.READ),
+    Deed("post", "/api/v1/ml/predict", Role.VIEWER, Scope.PREDICT),
+    Deed("post", "/api/v1/ml/predict/spot-interruption", Role.VIEWER, Scope.PREDICT),
+    # operator: evaluate
+    Deed("post", "/instances/0/evaluate/", Role.OPERATOR),
+    Deed("post", "/api/v1/lab/instances/0/evaluate", Role.OPERATOR, Scope.DECIDE),
+    Deed("post", "/api/v1/ml/decision/spot-optimize", Role.OPERATOR, Scope.DECIDE),
+    # admin: accounts, keys
+    Deed("get", "/keys/", Role.ADMIN),
+    Deed("post", "/keys/", Role.ADMIN),
+    Deed("post", "/keys/0/revoke/", Role.ADMIN),
+    Deed("get", "/accounts/new/", Role.ADMIN),
+    Deed("post", "/accounts/0/validate/", Role.ADMIN),
+    Deed("post", "/api/v1/lab/accounts", Role.ADMIN, Scope.MANAGE),
+    Deed("post", "/api/v1/lab/accounts/0/validate", Role.ADMIN, Scope.MANAGE),
+    # owner: people, environment
+    Deed("get", "/people/", Role.OWNER),
+    Deed("post", "/people/", Role.OWNER),
+    Deed("post", "/people/0/role/", Role.OWNER),
+    Deed("post", "/people/0/remove/", Role.OWNER),
+    Deed("post", "/people/invitations/0/withdraw/", Role.OWNER),
+    Deed("post", "/accounts/0/environment/", Role.OWNER),
+]
+OF_THE_API = [deed for deed in DEEDS if deed.scope]
+
+
+@pytest.mark.parametrize("deed", DEEDS, ids=str)
+def test_a_person_does_what_their_role_says_and_no_more(deed):
+    for role in Role:
+        browser = a_browser(a_person(organization=northwind(), role=role))
+        assert (deed.by(browser) != 403) == role.includes(deed.role), role
+
+
+@pytest.mark.parametrize("deed", OF_THE_API, ids=str)
+def test_a_token_is_worth_what_its_persons_session_is(deed):
+    for role in Role:
+        person = a_person(organization=northwind(), role=role)
+        pair = tokens.issue(person, northwind(), has_second_factor=True, now=NOW.now(NOW.tzinfo))
+        client = Client(headers={"Authorization": f"Bearer {pair.access}"})
+        assert (deed.by(client) != 403) == role.includes(deed.role), role
+
+
+@pytest.mark.parametrize("deed", OF_THE_API, ids=str)
+def test_a_key_does_what_its_scope_says_and_no_more(deed):
+    for scope in Scope:
+        assert (deed.by(a_program(northwind(), scope)) != 403) == (scope is deed.scope), scope
+
+
+@pytest.mark.parametrize("deed", DEEDS, ids=str)
+def test_nobody_unknown_and_no_key_on_a_page_does_anything(deed):
+    refused = 401 if deed.scope else 302
+    assert deed.by(Client()) == refused
+    if not deed.scope:
+        assert deed.by(a_program(northwind())) == 302
