@@ -8,6 +8,7 @@ from django.urls import URLPattern, URLResolver, include, path, re_path
 
 from accounts.api import urls as accounts_api
 from accounts.views.sign_in import admin_sign_in
+from governance.api import urls as governance_api
 from instances.api import urls as instances_api
 from mlregistry.api import urls as mlregistry_api
 from pipelines.api import urls as pipelines_api
@@ -21,12 +22,15 @@ api: list[URLPattern | URLResolver] = [
     path("auth/", include((accounts_api.auth, "auth"))),
     path("ml/", include((instances_api.ml + mlregistry_api.ml + pipelines_api.ml, "ml"))),
     path("lab/", include((accounts_api.lab + instances_api.lab + pipelines_api.lab, "lab"))),
+    path("governance/", include((governance_api.governance, "governance-api"))),
+    path("system/", include((governance_api.system, "system-api"))),
 ]
 
 urlpatterns = [
     path("", include("pipelines.urls")),
     path("", include("accounts.urls")),
     path("", include("instances.urls")),
+    path("", include("governance.urls")),
     path("api/v1/", include(api)),
     re_path(r"^api/", problems.unknown_route),
     path(f"{settings.ADMIN_PATH}login/", admin_sign_in),

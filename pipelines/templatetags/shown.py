@@ -83,6 +83,14 @@ def milliseconds(value: float | None) -> str:
 
 
 @register.filter
+def took(seconds: float | None) -> str:
+    """0.0421 → 42 ms, 12.3 → 12.3 s, 95 → 1.6 min."""
+    if seconds is None:
+        return UNKNOWN
+    return milliseconds(1000 * seconds) if seconds < 60 else f"{seconds / 60:.1f} min"
+
+
+@register.filter
 def compact(value: Any) -> str:
     """A figure of a receipt: floats short, None a dash, the rest as it is."""
     if value is None:

@@ -1,0 +1,116 @@
+"""Which audit entries may a caller read, in which order, and what does the check of their chain say in words?"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from typing import Any
+
+from django import forms
+from django.db.models import QuerySet
+
+from accounts.authentication import Caller
+from accounts.models import AuditEntry
+from accounts.ownership import owned
+from accounts.sealing import Verdict
+
+SORTS = {"at": "id", "actor": "actor", "deed": "deed", "subject": "subject"}  # ids are given out in time
+COLUMNS = ("sequence", "at", "actor", "deed", "subject", "before", "after", "reason", "request_id")
+
+
+class AuditForm(forms.Form):
+    """What the address of the page may say; anything else is an error that the page shows."""
+
+    deed = forms.CharField(label="Deed", required=False, max_length=80)
+    actor = forms.CharField(label="Actor", required=False, max_length=160)
+    subject = forms.CharField(label="Subject", required=False, max_length=160)
+    since = forms.DateTimeField(label="Since (UTC)", required=False)
+    until = forms.DateTimeField(label="Until (UTC)", required=False)
+    sort = forms.ChoiceField(
+        required=False, choices=[(s, s) for key in SORTS for s in (key, f"-{key}")], widget=forms.HiddenInput
+    )
+    of = forms.ChoiceField(required=False, choices=[("platform", "platform")], widget=forms.HiddenInput)
+
+    def __init__(self, data: Any) -> None:
+        super().__init__(data)
+        for name in ("since", "until"):
+            self.fields[name].widget.attrs["placeholder"] = "2026-11-18 12:00"
+
+
+def readable(caller: Caller, *, of_platform: bool = False) -> QuerySet[AuditEntry]:
+    """The organization's entries; the platform's own for its keys that name no customer, and for staff who ask."""
+    rows = AuditEntry.objects.select_related("sealed")
+    if reads_platform(caller, asks=of_platform):
+        return rows.filter(organization=None)
+    return owned(rows, caller)
+
+
+def whose_chain(caller: Caller, *, of_platform: bool = False) -> uuid.UUID | None:
+    """The organization whose chain is verified for this caller; None = the platform's."""
+    if reads_platform(caller, asks=of_platform) or caller.organization is None:
+        return None
+    return caller.organization.pk
+
+
+def reads_platform(caller: Caller, *, asks: bool) -> bool:
+    if caller.is_platform and caller.organization is None:
+        return True
+    return asks and caller.user is not None and caller.user.is_staff
+
+
+def listed(rows: QuerySet[AuditEntry], wanted: Mapping[str, Any]) -> QuerySet[AuditEntry]:
+    """Those that match, newest first unless told."""
+    for name in ("deed", "actor", "subject"):
+        if text := wanted.get(name):
+            rows = rows.filter(**{f"{name}__icontains": text})
+    if since := wanted.get("since"):
+        rows = rows.filter(at__gte=since)
+    if until := wanted.get("until"):
+        rows = rows.filter(at__lt=until)
+    sort = wanted.get("sort") or "-at"
+    column = SORTS[sort.removeprefix("-")]
+    return rows.order_by(f"-{column}" if sort.startswith("-") else column, "-id")
+
+
+def as_row(entry: AuditEntry) -> dict[str, Any]:
+    """An entry as a line of a sheet."""
+    row = {name: getattr(entry, name) for name in COLUMNS if name != "sequence"}
+    return {**row, "at": entry.at.isoformat(), "sequence": sequence_of(entry)}
+
+
+def sequence_of(entry: AuditEntry) -> int | None:
+    """Its place in the chain; None while it has no seal."""
+    sealed = getattr(entry, "sealed", None)
+    return sealed.sequence if sealed else None
+
+
+def in_words(verdict: Verdict, *, now: datetime) -> str:
+    """The verdict as one would say it."""
+    if not verdict.is_intact:
+        fits = "does not fit" if verdict.faults_count == 1 else "do not fit"
+        return f"The log was changed after it was written: {_count(verdict.faults_count, 'place')} {fits}."
+    if not verdict.sealed:
+        said = "Nothing is sealed yet."
+    elif verdict.is_anchored:
+        said = f"Intact: {_count(verdict.sealed, 'entry')} as written, none missing, none moved, none cut off the end."
+    else:
+        said = f"Intact as far as it goes: {_count(verdict.sealed, 'entry')} as written, none missing, none moved."
+        said += " Whether some were cut off the end is not known, for no earlier head is there to compare with."
+    if verdict.unsealed:
+        waits = verdict.tail_lasts(now=now)
+        said += f" {_count(verdict.unsealed, 'entry').capitalize()} not sealed yet, the oldest for {_lasting(waits)}."
+    return said
+
+
+def _count(number: int, noun: str) -> str:
+    plural = noun[:-1] + "ies" if noun.endswith("y") else noun + "s"
+    return f"{number:,} {noun if number == 1 else plural}"
+
+
+def _lasting(span: timedelta) -> str:
+    seconds = span.total_seconds()
+    for length, name in ((86400, "d"), (3600, "h"), (60, "min")):
+        if seconds >= length:
+            return f"{seconds / length:.0f} {name}"
+    return f"{seconds:.0f} s"
