@@ -13,6 +13,7 @@ from instances.domain.money import usd
 from instances.models import (
     AdvisorFile,
     AutoScalingGroup,
+    FetchOrder,
     Instance,
     InstanceType,
     MarketFetch,
@@ -146,3 +147,14 @@ class MarketFetchAdmin(ReadOnly):
     list_filter = ("source", "outcome", "region")
     search_fields = ("region", "detail")
     date_hierarchy = "started_at"
+
+
+@admin.register(FetchOrder)
+class FetchOrderAdmin(ReadOnly):
+    list_display = (
+        *("data_type", "regions", "instance_types", "since", "until", "state", "estimated_records"),
+        *("requested_by", "created_at", "ended_at"),
+    )
+    list_filter = ("data_type", "state")
+    search_fields = ("requested_by", "detail")
+    date_hierarchy = "created_at"

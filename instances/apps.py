@@ -13,9 +13,11 @@ class InstancesConfig(AppConfig):
         "Instance": "account__organization",
         "Pool": SHARED,
         "SpotPrice": SHARED,
+        "SpotPriceDaily": SHARED,
         "OnDemandPrice": SHARED,
         "AdvisorFile": PLATFORM,
         "SpotAdvisorRating": SHARED,
         "ZoneName": "account__organization",
         "MarketFetch": PLATFORM,
+        "FetchOrder": PLATFORM,
     }

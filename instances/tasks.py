@@ -11,9 +11,9 @@ from django.utils import timezone
 
 from accounts.models import AwsAccount
 from instances import inventory
-from instances.market import ingest, publishing
+from instances.market import ingest, orders, publishing, retention
 from instances.market.attempts import is_whole
-from instances.models import FetchOutcome, MarketFetch
+from instances.models import FetchOrder, FetchOutcome, MarketFetch
 
 # PostgreSQL restarts: a job of ours may always be repeated, so it is (stack.md: 20 of 20 ended well so, 0 without).
 REPEATED: dict[str, Any] = {
@@ -59,6 +59,19 @@ def refresh_all_on_demand() -> None:
 def refresh_on_demand(region: str) -> None:
     _must_be_whole(ingest.fetch_on_demand(region, timezone.now()))
     publishing.publish(region, now=timezone.now())
+
+
+@shared_task(expires=50 * MINUTE, **REPEATED)
+def carry_out_order(order_id: str) -> None:
+    for fetch in orders.carry_out(FetchOrder.objects.get(pk=order_id)):
+        if fetch.region:
+            publishing.publish(fetch.region, now=timezone.now())
+        _must_be_whole(fetch)
+
+
+@shared_task(expires=12 * 60 * MINUTE, **REPEATED)
+def keep_prices() -> None:
+    retention.keep(timezone.now())
 
 
 @shared_task(expires=12 * 60 * MINUTE, **REPEATED)

@@ -1,10 +1,12 @@
-"""How is a long list handed out? `?limit=&offset=`, at most 1000 at once; asking for more is an error, not cut."""
+"""How is a long list handed out? `?limit=&offset=`, at most 1000 at once, or 50,000 as a sheet."""
 
 from __future__ import annotations
 
 from rest_framework.exceptions import ValidationError
 from rest_framework.pagination import LimitOffsetPagination
 from rest_framework.request import Request
+
+from accounts.sheets import MOST_ROWS, Csv
 
 MOST = 1000
 FARTHEST = 2**31 - 1  # beyond this the database would refuse the number, not the page
@@ -17,6 +19,8 @@ class LimitOffset(LimitOffsetPagination):
     max_limit = MOST
 
     def get_limit(self, request: Request) -> int | None:
+        if isinstance(getattr(request, "accepted_renderer", None), Csv):  # a sheet is saved whole, or nearly so
+            return self._whole(request, "limit", default=MOST_ROWS, least=1, most=MOST_ROWS)
         return self._whole(request, "limit", default=self.default_limit, least=1, most=MOST)
 
     def get_offset(self, request: Request) -> int:

@@ -33,6 +33,7 @@ TIMETABLE = (
     # the market
     Entry("Spot Advisor", "instances.tasks.refresh_advisor", every=1 * HOURS),
     Entry("Spot prices of every region", "instances.tasks.refresh_all_spot", every=10 * MINUTES),
+    Entry("daily rows of Spot prices, and old months dropped", "instances.tasks.keep_prices", at=("40", "3")),
     Entry("On-Demand prices of every region", "instances.tasks.refresh_all_on_demand", at=("10", "3")),
     Entry("instance types", "instances.tasks.refresh_catalogue", at=("20", "3")),
     Entry("zone names of every account", "instances.tasks.refresh_all_zones", at=("30", "3")),
@@ -52,6 +53,7 @@ TIMETABLE = (
 COMPONENTS = {
     "instances.tasks.refresh_advisor": "advisor scraper",
     "instances.tasks.refresh_spot": "price scraper",
+    "instances.tasks.keep_prices": "price scraper",
     "instances.tasks.refresh_on_demand": "price scraper",
     "instances.tasks.refresh_catalogue": "price scraper",
     "instances.tasks.refresh_zones": "price scraper",

@@ -32,12 +32,15 @@ SLICE = timedelta(days=10)  # of a first fetch: a region's 90 days at once would
 
 
 # --- Spot prices --------------------------------------------------------------------------------------------------
-def _read_changes(region: str, since: datetime, through: datetime) -> Iterator[SpotPricePage]:
+Changes = Iterator[SpotPricePage]
+
+
+def _read_changes(region: str, since: datetime, through: datetime) -> Changes:
     products = [product.value for product in Product]
     return ec2.spot_price_pages(installation_session(region), since, through, products=products)
 
 
-ReadChanges = Callable[[str, datetime, datetime], Iterator[SpotPricePage]]
+ReadChanges = Callable[[str, datetime, datetime], Changes]
 
 
 def fetch_spot(region: str, now: datetime, *, read: ReadChanges = _read_changes) -> MarketFetch:
@@ -61,9 +64,9 @@ def backfill(
 
     ValueError when the range is empty or reaches beyond what the regular fetch has: a gap before it would be hidden.
     """
-    reached = _reached(region)
-    if since >= until or reached is None or until > reached:
-        raise ValueError(f"{since} to {until} is no range before {reached or 'the first regular fetch'}")
+    last = reached(region)
+    if since >= until or last is None or until > last:
+        raise ValueError(f"{since} to {until} is no range before {last or 'the first regular fetch'}")
     return attempt(FetchSource.SPOT, region, partial(_take_changes, region, since, until, read), now=now)
 
 
@@ -71,12 +74,12 @@ def _take_slice(
     region: str, begin: datetime | None, now: datetime, read: ReadChanges, fetch: MarketFetch
 ) -> FetchOutcome:
     oldest = now - timedelta(days=settings.PRICE_HISTORY_DAYS)
-    reached = _reached(region)
-    since = begin or (max(reached - OVERLAP, oldest) if reached else oldest)
+    last = reached(region)
+    since = begin or (max(last - OVERLAP, oldest) if last else oldest)
     return _take_changes(region, since, min(since + SLICE, now), read, fetch)
 
 
-def _reached(region: str) -> datetime | None:
+def reached(region: str) -> datetime | None:
     """Through when changes are stored. An empty answer does not count: should it be false, the next repeats it."""
     filled = MarketFetch.objects.filter(source=FetchSource.SPOT, region=region, outcome=FetchOutcome.FILLED)
     latest: datetime | None = filled.aggregate(latest=Max("through"))["latest"]

@@ -1,28 +1,34 @@
 from instances.models.fleet import AutoScalingGroup, Instance, InstanceType, PipelineMode
 from instances.models.market import (
     AdvisorFile,
+    FetchOrder,
     FetchOutcome,
     FetchSource,
     MarketFetch,
     OnDemandPrice,
+    OrderState,
     Pool,
     SpotAdvisorRating,
     SpotPrice,
+    SpotPriceDaily,
     ZoneName,
 )
 
 __all__ = [
     "AdvisorFile",
     "AutoScalingGroup",
+    "FetchOrder",
     "FetchOutcome",
     "FetchSource",
     "Instance",
     "InstanceType",
     "MarketFetch",
     "OnDemandPrice",
+    "OrderState",
     "PipelineMode",
     "Pool",
     "SpotAdvisorRating",
     "SpotPrice",
+    "SpotPriceDaily",
     "ZoneName",
 ]

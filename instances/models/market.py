@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import uuid
 from enum import StrEnum
 
 from django.db import models
-from django.db.models import Q
+from django.db.models import F, Q
 
 from accounts.models import AwsAccount
 from instances.domain.pool import Pool as PoolValue
@@ -173,3 +174,68 @@ class MarketFetch(models.Model):
     class Meta:
         ordering = ["-started_at"]
         indexes = [models.Index(fields=["source", "region", "-through"], name="fetch_latest")]
+
+
+class SpotPriceDaily(models.Model):
+    """A pool's day in UTC, kept when its price changes are gone. `mean_micro` is weighted by time.
+
+    Only the part of the day that is known counts; a day of which nothing is known has no row.
+    """
+
+    pk = models.CompositePrimaryKey("pool_id", "day")
+    pool_id = models.IntegerField()  # no foreign key, as in SpotPrice: 11 million rows a half-year
+    day = models.DateField()
+    open_micro = models.IntegerField()
+    min_micro = models.IntegerField()
+    mean_micro = models.IntegerField()
+    max_micro = models.IntegerField()
+    close_micro = models.IntegerField()
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(min_micro__gt=0, min_micro__lte=F("mean_micro"), mean_micro__lte=F("max_micro")),
+                name="daily_price_in_order",
+            )
+        ]
+        indexes = [models.Index(fields=["day"], name="daily_price_by_day")]
+
+
+class OrderState(StrEnum):
+    QUEUED = "queued"
+    RUNNING = "running"
+    DONE = "done"
+    FAILED = "failed"
+
+
+class FetchOrder(models.Model):
+    """A fetch of market data that a person or program asked for; asking again joins the open one."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    data_type = models.CharField(max_length=16)  # a domain DataType
+    regions = models.JSONField(default=list)
+    instance_types = models.JSONField(default=list)  # empty: all
+    since = models.DateTimeField(null=True, blank=True)  # None: from where the last fetch ended
+    until = models.DateTimeField(null=True, blank=True)
+    state = models.CharField(
+        max_length=8, choices={s.value: s.value for s in OrderState}, default=OrderState.QUEUED.value
+    )
+    estimated_records = models.IntegerField(null=True, blank=True)  # None: this was never fetched before
+    requested_by = models.CharField(max_length=160)
+    created_at = models.DateTimeField()
+    ended_at = models.DateTimeField(null=True, blank=True)
+    detail = models.TextField(blank=True)  # why it failed
+
+    class Meta:
+        ordering = ["-created_at"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["data_type", "regions", "instance_types", "since", "until"],
+                condition=Q(state__in=["queued", "running"]),
+                name="one_open_order",
+                nulls_distinct=False,
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.data_type} of {', '.join(self.regions)}: {self.state}"

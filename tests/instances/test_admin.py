@@ -9,7 +9,9 @@ from django.urls import reverse
 
 from accounts.models import AuditEntry
 from instances import models
-from instances.models import FetchSource, Instance, SpotPrice
+from instances.domain.market import DataType
+from instances.market import orders
+from instances.models import FetchSource, Instance, SpotPrice, SpotPriceDaily
 from tests.factories import (
     NOW,
     a_fetch,
@@ -27,6 +29,7 @@ from tests.factories import (
 pytestmark = pytest.mark.django_db
 SHOWN = [getattr(models, name) for name in models.__all__ if hasattr(getattr(models, name), "_meta")]
 SHOWN.remove(SpotPrice)  # millions of rows, and its page is a chart
+SHOWN.remove(SpotPriceDaily)
 
 
 @pytest.fixture
@@ -40,6 +43,7 @@ def browser_of_admin() -> Client:
 def one_of_each():
     account = an_account()
     a_type(), a_pool(), a_rating(), an_on_demand_price(), a_fetch(FetchSource.SPOT, "us-east-1")
+    orders.place(DataType.SPOT_ADVISOR, by="m5", now=NOW)
     an_instance(account, group=a_group(account))
     zones_of(account)
     zones_of(None)
