@@ -99,6 +99,7 @@ SUBJECTS = {
     "score_region": Subject.NOBODY,
     "refresh_zones": Subject.ZONES,
     "sync_account": Subject.ACCOUNT,
+    "sync_as_asked": Subject.HIDDEN,  # the number of an order; the account's own page tells how it goes
     "evaluate_instance": Subject.INSTANCE,
 }
 

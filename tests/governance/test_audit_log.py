@@ -201,9 +201,7 @@ def test_verify_compares_with_a_head_written_down():
     assert program.get(VERIFY, body["head"]).json()["is_intact"]
     lost = program.get(VERIFY, {"sequence": 9, "seal": "0" * 64}).json()
     assert not lost["is_intact"]
-    assert lost["faults"] == [
-        {"sequence": 9, "what": "the chain is cut off: it ends at 1, and was known to reach 9"}
-    ]
+    assert lost["faults"] == [{"sequence": 9, "what": "the chain is cut off: it ends at 1, and was known to reach 9"}]
     assert a_program(southwind(), Scope.READ).get(VERIFY).json()["sealed"] == 0
 
 

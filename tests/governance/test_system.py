@@ -70,7 +70,7 @@ def test_an_organization_sees_its_own_jobs_by_name_and_the_markets_of_its_region
 
 
 def test_a_stranger_sees_neither_names_nor_regions_nor_rows_of_others():
-    account, instance = jobs_of_everybody()
+    _, instance = jobs_of_everybody()
     page = text(a_browser(charlie()).get(PAGE))
     body = a_program(southwind(), Scope.READ).get(LOGS).json()
     assert body["count"] == 0
