@@ -44,8 +44,11 @@ def enrol(
 ) -> AwsAccount:
     """A new account with an ExternalId of its own; it is not valid until its role was tried.
 
-    Raises AlreadyThere; PermissionDenied for an environment other than LAB by whoever is no owner.
+    Raises AlreadyThere; PermissionDenied for an environment other than LAB by whoever is no owner; ValueError for a
+    caller without an organization.
     """
+    if by.organization is None:
+        raise ValueError("an account belongs to an organization")
     if environment is not Environment.LAB:
         _must_be_owner(by)
     try:

@@ -77,7 +77,7 @@ def _permissions(found: Mapping[str, Any]) -> Check:
     if not found["assumable"]:
         return Check(question, Outcome.UNKNOWN, "It could not be tried.", "The role must open first.")
     if unproven:
-        said = "As far as AWS tells. These could be tried on nothing; what they read stays unknown if they are missing."
+        said = "As far as AWS tells. There was nothing to try these on; if one is missing, what it reads stays unknown."
         return Check(question, Outcome.PASS, said, "", unproven)
     return Check(question, Outcome.PASS, "Yes, each permission was tried.")
 

@@ -55,5 +55,5 @@ def _inventory(account: AwsAccount) -> Step:
     if account.synced_at:
         return Step("first inventory", StepState.DONE, "Renewed every 15 minutes")
     if account.is_valid:
-        return Step("first inventory", StepState.NOW, "Press “Read the inventory”")
+        return Step("first inventory", StepState.NOW, "Below: start it, or see how far it is")
     return Step("first inventory", StepState.WAITING, "Needs a valid role")

@@ -16,6 +16,7 @@ from instances.models import (
     FetchOrder,
     Instance,
     InstanceType,
+    InventorySync,
     MarketFetch,
     OnDemandPrice,
     Pool,
@@ -158,3 +159,12 @@ class FetchOrderAdmin(ReadOnly):
     list_filter = ("data_type", "state")
     search_fields = ("requested_by", "detail")
     date_hierarchy = "created_at"
+
+
+@admin.register(InventorySync)
+class InventorySyncAdmin(ReadOnly):
+    list_display = ("account", "state", "requested_by", "requested_at", "started_at", "ended_at")
+    list_filter = ("state", ("account", admin.RelatedOnlyFieldListFilter))
+    list_select_related = ("account", "requested_by")
+    search_fields = ("account__name", "account__account_id", "error")
+    date_hierarchy = "requested_at"

@@ -11,6 +11,7 @@ class InstancesConfig(AppConfig):
         "InstanceType": SHARED,
         "AutoScalingGroup": "account__organization",
         "Instance": "account__organization",
+        "InventorySync": "account__organization",
         "Pool": SHARED,
         "SpotPrice": SHARED,
         "SpotPriceDaily": SHARED,

@@ -66,14 +66,19 @@ class InventoryResult:
 
 
 Read = Callable[[AwsAccount, str, Mapping[str, Protection], datetime], Survey]
+Told = Callable[[RegionResult], None]
 
 
 def _survey(account: AwsAccount, region: str, known: Mapping[str, Protection], now: datetime) -> Survey:
     return survey(session_for(account, region, run="inventory"), known=known, now=now)
 
 
-def sync(account: AwsAccount, *, now: datetime, read: Read = _survey) -> InventoryResult:
+def sync(
+    account: AwsAccount, *, now: datetime, read: Read = _survey, told: Told = lambda result: None
+) -> InventoryResult:
     """Mirror the account's regions, read side by side. One region that fails does not lose the others.
+
+    `told` hears how each region ended, as soon as it has.
 
     Repeatable. Instances that a whole survey did not show are marked as vanished; a survey that broke off marks
     nothing. What people said of an instance is kept.
@@ -91,6 +96,7 @@ def sync(account: AwsAccount, *, now: datetime, read: Read = _survey) -> Invento
             except AwsError as error:
                 logger.warning("inventory failed", extra={"account": account.pk, "region": region, "error": str(error)})
                 results.append(RegionResult(region, error=f"{type(error).__name__}: {error}"))
+            told(results[-1])
         result = InventoryResult(tuple(results))
         if result.is_whole:
             AwsAccount.objects.filter(pk=account.pk).update(synced_at=now)

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from typing import Any
 
-from celery import shared_task
+from celery import Task, shared_task
 from django.conf import settings
 from django.db import InterfaceError, OperationalError
 from django.utils import timezone
 
 from accounts.models import AwsAccount
-from instances import inventory
+from instances import inventory, syncing
 from instances.market import ingest, orders, publishing, retention
 from instances.market.attempts import is_whole
-from instances.models import FetchOrder, FetchOutcome, MarketFetch
+from instances.models import FetchOrder, FetchOutcome, InventorySync, MarketFetch, SyncState
 
 # PostgreSQL restarts: a job of ours may always be repeated, so it is (stack.md: 20 of 20 ended well so, 0 without).
 REPEATED: dict[str, Any] = {
@@ -106,6 +106,16 @@ def sync_account(account_id: int) -> None:
     result = inventory.sync(AwsAccount.objects.get(pk=account_id), now=timezone.now())
     if result.errors:
         raise EndedBadly(result.errors)
+
+
+@shared_task(bind=True, expires=14 * MINUTE, **REPEATED)
+def sync_as_asked(self: Task, sync_id: int) -> None:
+    """An inventory that somebody waits for; while another process mirrors the account it takes its turn."""
+    sync = InventorySync.objects.select_related("account").get(pk=sync_id)
+    if not syncing.carry_out(sync, now=timezone.now()):
+        raise self.retry(countdown=MINUTE / 4, max_retries=40)
+    if sync.state == SyncState.FAILED:
+        raise EndedBadly(sync.error)
 
 
 def _accounts() -> list[AwsAccount]:

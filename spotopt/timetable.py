@@ -58,6 +58,7 @@ COMPONENTS = {
     "instances.tasks.refresh_catalogue": "price scraper",
     "instances.tasks.refresh_zones": "price scraper",
     "instances.tasks.sync_account": "inventory",
+    "instances.tasks.sync_as_asked": "inventory",
     "mlregistry.tasks.score_region": "scoring",
 }
 

@@ -26,6 +26,7 @@ from instances.models import (
     FetchSource,
     Instance,
     InstanceType,
+    InventorySync,
     MarketFetch,
     OnDemandPrice,
     Pool,
@@ -120,6 +121,11 @@ def an_account(organization: Organization | None = None, **fields: Any) -> AwsAc
         }
         | fields,
     )
+
+
+def a_sync(account: AwsAccount | None = None, **fields: Any) -> InventorySync:
+    """An inventory that waits for a worker."""
+    return InventorySync.objects.create(account=account or an_account(), **{"requested_at": NOW} | fields)
 
 
 def a_group(account: AwsAccount | None = None, **fields: Any) -> AutoScalingGroup:

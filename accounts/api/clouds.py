@@ -152,7 +152,7 @@ class RoleTemplate(APIView):
             (200, "text/plain"): str,
             409: OpenApiResponse(description="The installation does not say which account it is."),
         },
-        examples=[examples.TEMPLATE],
+        examples=examples.TEMPLATES,
     )
     def get(self, request: Request, account_pk: int) -> HttpResponse:
         account = owned_or_404(AwsAccount, caller_of(request), pk=account_pk)

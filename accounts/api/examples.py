@@ -51,6 +51,17 @@ CHANGE = OpenApiExample(
 OUT_OF_USE = OpenApiExample("Out of use", value={**_TRIED, "is_active": False}, response_only=True)
 NOTHING = OpenApiExample("Nothing need be said", value={}, request_only=True)
 FOUND = OpenApiExample("A permission is missing", value=_FOUND, response_only=True)
-TEMPLATE = OpenApiExample(
-    "Its beginning", value='AWSTemplateFormatVersion: "2010-09-09"\n', response_only=True, status_codes=["200"]
-)
+TEMPLATES = [
+    OpenApiExample(
+        "As CloudFormation, its beginning",
+        value='AWSTemplateFormatVersion: "2010-09-09"\nResources:\n',
+        response_only=True,
+        media_type="application/yaml",
+    ),
+    OpenApiExample(
+        "As Terraform, its beginning",
+        value='resource "aws_iam_role" "spotopt_read" {\n',
+        response_only=True,
+        media_type="text/plain",
+    ),
+]

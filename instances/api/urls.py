@@ -1,8 +1,8 @@
-"""Addresses under `ml/` that this app answers."""
+"""Addresses under `ml/` and `lab/` that this app answers."""
 
 from django.urls import path
 
-from instances.api import fetching, pricing
+from instances.api import fetching, pricing, syncs
 
 ml = [
     path("pricing/spot", pricing.SpotPrices.as_view(), name="spot-prices"),
@@ -10,4 +10,8 @@ ml = [
     path("pricing/spot-advisor", pricing.AdvisorRatings.as_view(), name="spot-advisor"),
     path("pricing/stats", pricing.Statistics.as_view(), name="pricing-stats"),
     path("pricing/fetch", fetching.Fetch.as_view(), name="pricing-fetch"),
+]
+
+lab = [
+    path("accounts/<int:account_pk>/sync", syncs.Sync.as_view(), name="sync-account"),
 ]

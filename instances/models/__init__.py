@@ -13,6 +13,7 @@ from instances.models.market import (
     SpotPriceDaily,
     ZoneName,
 )
+from instances.models.syncs import InventorySync, SyncState
 
 __all__ = [
     "AdvisorFile",
@@ -22,6 +23,7 @@ __all__ = [
     "FetchSource",
     "Instance",
     "InstanceType",
+    "InventorySync",
     "MarketFetch",
     "OnDemandPrice",
     "OrderState",
@@ -30,5 +32,6 @@ __all__ = [
     "SpotAdvisorRating",
     "SpotPrice",
     "SpotPriceDaily",
+    "SyncState",
     "ZoneName",
 ]

@@ -1,6 +1,7 @@
 """Is an account taken on by following the pages alone, left at any step and come back to, and told what failed?"""
 
 import re
+from typing import Any
 
 import pytest
 
@@ -55,7 +56,8 @@ def text(client, address: str) -> str:
 
 
 def a_fresh_account(**fields) -> AwsAccount:
-    return an_account(**{"read_role_arn": "", "is_valid": False, "validated_at": None} | fields)
+    fresh: dict[str, Any] = {"read_role_arn": "", "is_valid": False, "validated_at": None}
+    return an_account(**fresh | fields)
 
 
 def test_an_account_is_taken_on_by_following_the_pages(cloud):

@@ -21,7 +21,7 @@ class CloudFormation(yaml.SafeLoader):
     """YAML with CloudFormation's own words."""
 
 
-CloudFormation.add_constructor("!GetAtt", lambda loader, node: {"Fn::GetAtt": loader.construct_scalar(node)})
+CloudFormation.add_constructor("!GetAtt", lambda loader, node: {"Fn::GetAtt": node.value})
 
 
 @pytest.fixture(autouse=True)

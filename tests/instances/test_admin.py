@@ -19,6 +19,7 @@ from tests.factories import (
     a_person,
     a_pool,
     a_rating,
+    a_sync,
     a_type,
     an_account,
     an_instance,
@@ -45,6 +46,7 @@ def one_of_each():
     a_type(), a_pool(), a_rating(), an_on_demand_price(), a_fetch(FetchSource.SPOT, "us-east-1")
     orders.place(DataType.SPOT_ADVISOR, by="m5", now=NOW)
     an_instance(account, group=a_group(account))
+    a_sync(account)
     zones_of(account)
     zones_of(None)
 
