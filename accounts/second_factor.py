@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import secrets
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 from typing import Any
 from urllib.parse import urlencode
@@ -35,13 +35,21 @@ def must_have(user: User, roles: Iterable[Role]) -> bool:
     return settings.SECOND_FACTOR == "required" and needs_second_factor(roles, is_staff=user.is_staff)
 
 
+def owes(user: User, session: Mapping[str, Any], roles: Iterable[Role]) -> bool:
+    """Whether they have to enrol, or to prove their factor in this session, before anything else; pages and sockets."""
+    device = device_of(user)
+    return must_have(user, roles) if device is None else not _is_of(session, device)
+
+
 def is_owed(request: HttpRequest) -> bool:
-    """Whether the signed-in person has to enrol, or to prove their factor in this session, before anything else."""
-    user = request.user
-    if not isinstance(user, User) or getattr(user, "otp_device", None) is not None:
+    """The same of whoever is signed in; False for anybody else."""
+    if not isinstance(request.user, User):
         return False
-    roles = [Role(membership.role) for membership in sessions.memberships(request)]
-    return must_have(user, roles) or device_of(user) is not None
+    return owes(request.user, request.session, [Role(each.role) for each in sessions.memberships(request)])
+
+
+def _is_of(session: Mapping[str, Any], device: TOTPDevice) -> bool:
+    return session.get(django_otp.DEVICE_ID_SESSION_KEY) == device.persistent_id
 
 
 class SecondFactorFirst:
@@ -73,6 +81,12 @@ def device_of(user: User) -> TOTPDevice | None:
     """The authenticator that counts; None before they enrolled."""
     found: TOTPDevice | None = TOTPDevice.objects.filter(user=user, confirmed=True).first()
     return found
+
+
+def is_proved(user: User, session: Mapping[str, Any]) -> bool:
+    """Whether this session has proved the authenticator that counts now."""
+    device = device_of(user)
+    return device is not None and _is_of(session, device)
 
 
 def proves(user: User, code: str, *, now: datetime) -> bool:

@@ -59,7 +59,7 @@ def second_factor_page(request: HttpRequest) -> HttpResponse:
     form = CodeForm(request.POST if request.method == "POST" else None, who=user)
     if second_factor.device_of(user) is None:
         return _enrol(request, user, form)
-    if getattr(request.user, "otp_device", None) is None:
+    if not second_factor.is_proved(user, request.session):
         return _prove(request, user, form)
     return _change(request, user, form)
 
