@@ -193,7 +193,7 @@ class FetchRequest(Strict):
 
 class FetchOrderSerializer(serializers.ModelSerializer[FetchOrder]):
     task_id = serializers.UUIDField(source="pk")
-    status = serializers.ChoiceField([s.value for s in OrderState], source="state")
+    status = serializers.CharField(source="state", help_text=", ".join(OrderState))
     estimated_records = serializers.IntegerField(
         allow_null=True, help_text="Of all types, by what the last fetch brought; null: never fetched before"
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import binascii
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, cast
 
 from django.db.models import Q, QuerySet, Subquery
 from django.http import Http404
@@ -14,6 +14,7 @@ from django_filters import rest_framework as filters  # type: ignore[import-unty
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiExample, OpenApiParameter, extend_schema, extend_schema_view
 from rest_framework import generics
+from rest_framework.pagination import LimitOffsetPagination
 from rest_framework.renderers import JSONRenderer
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -99,7 +100,7 @@ class SpotPrices(generics.GenericAPIView[SpotPrice]):
     def _by_cursor(self, rows: QuerySet[SpotPrice], cursor: str, account: AwsAccount | None) -> dict[str, Any]:
         if "offset" in self.request.query_params:
             raise Unusable(errors=[{"pointer": "?offset", "detail": "Either cursor or offset."}])
-        limit = self.paginator.get_limit(self.request)
+        limit = cast(LimitOffsetPagination, self.paginator).get_limit(self.request) or 0
         if cursor:
             at, pool_id = _position(cursor)
             rows = rows.filter(Q(at__lt=at) | Q(at=at, pool_id__gt=pool_id), at__lte=at)

@@ -53,9 +53,7 @@ class PricesForm(forms.Form):
         error_messages={"invalid": "A type looks like m5.large."},
         widget=forms.TextInput(attrs={"list": "types", "autocomplete": "off", "spellcheck": "false"}),
     )
-    days = forms.TypedChoiceField(
-        label="Period", required=False, coerce=int, empty_value=7, choices=list(PERIODS.items()), initial=7
-    )
+    days = forms.TypedChoiceField(label="Period", required=False, coerce=int, choices=list(PERIODS.items()), initial=7)
     family = forms.RegexField(
         r"^[a-z][a-z0-9-]{0,20}$",
         label="Family",

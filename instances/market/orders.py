@@ -47,19 +47,20 @@ def place(
     Without regions: all of the market's. Without `since` and `until`: what is new since the last fetch; with them, a
     range of past Spot prices. Raises NoSuchRange.
     """
+    where = [] if data_type is DataType.SPOT_ADVISOR else sorted(regions or settings.MARKET_REGIONS)
     wanted = {
         "data_type": data_type.value,
-        "regions": [] if data_type is DataType.SPOT_ADVISOR else sorted(regions or settings.MARKET_REGIONS),
+        "regions": where,
         "instance_types": sorted(instance_types),
         "since": since,
         "until": until,
     }
     if since is not None and until is not None:
-        _check_range(wanted["regions"], since, until)
+        _check_range(where, since, until)
     FetchOrder.objects.filter(state__in=OPEN, created_at__lt=now - ABANDONED).update(
         state=OrderState.FAILED, ended_at=now, detail="cut off: nobody worked on it any more"
     )
-    estimate = _estimate(data_type, wanted["regions"], since, until, now)
+    estimate = _estimate(data_type, where, since, until, now)
     try:
         with transaction.atomic():
             new = FetchOrder.objects.create(**wanted, estimated_records=estimate, requested_by=by, created_at=now)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
+from typing import Any
 
 from django.conf import settings
 from django.db import connection, transaction
@@ -106,7 +107,7 @@ def keep(now: datetime) -> Kept | None:
 
 def write_days(first: date, end: date, *, replace: bool) -> int:
     """Write the daily rows from `first` up to, not including, `end`; how many. `replace` those that are there."""
-    given = {"begin": _midnight(first), "end": _midnight(end), "held": HELD}
+    given: dict[str, Any] = {"begin": _midnight(first), "end": _midnight(end), "held": HELD}
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute(WRITE + (REPLACE if replace else LEAVE), given)
         return int(cursor.rowcount)
