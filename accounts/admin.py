@@ -164,34 +164,6 @@ class AwsAccountAdmin(Kept, Recorded):
             self.message_user(request, f"{account}: {said}", messages.SUCCESS if found.ok else messages.ERROR)
 
 
-@admin.register(AuditEntry)
-class AuditEntryAdmin(admin.ModelAdmin):
-    """To read, never to write."""
-
-    list_display = ("at", "organization", "actor", "deed", "subject", "request_id")
-    list_filter = ("deed", "organization")
-    search_fields = ("actor", "deed", "subject", "request_id")
-    date_hierarchy = "at"
-    list_select_related = ("organization",)
-    show_full_result_count = False
-
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: AuditEntry | None = None) -> bool:
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: AuditEntry | None = None) -> bool:
-        return False
-
-
-@admin.register(AuditSeal)
-class AuditSealAdmin(AuditEntryAdmin):
-    list_display = ("at", "organization", "sequence", "entry_id", "seal")
-    list_filter = ("organization",)
-    search_fields = ("seal", "entry__subject")
-
-
 class ReadOnly(admin.ModelAdmin):
     """To look at: what changes these rows is said elsewhere."""
 
@@ -203,6 +175,25 @@ class ReadOnly(admin.ModelAdmin):
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False
+
+
+@admin.register(AuditEntry)
+class AuditEntryAdmin(ReadOnly):
+    list_display = ("at", "organization", "actor", "deed", "subject", "request_id")
+    list_filter = ("deed", "organization")
+    search_fields = ("actor", "deed", "subject", "request_id")
+    date_hierarchy = "at"
+    list_select_related = ("organization",)
+    show_full_result_count = False
+
+
+@admin.register(AuditSeal)
+class AuditSealAdmin(ReadOnly):
+    list_display = ("at", "organization", "sequence", "entry_id", "seal")
+    list_filter = ("organization",)
+    search_fields = ("seal", "entry__subject")
+    list_select_related = ("organization",)
+    show_full_result_count = False
 
 
 @admin.register(Invitation)

@@ -17,6 +17,7 @@ from typing import Any
 
 from django.conf import settings
 from django.db import connection, transaction
+from django.db.models import QuerySet
 
 from accounts import heads
 from accounts.heads import Head
@@ -163,13 +164,14 @@ def _is_our_turn() -> bool:
         return bool(cursor.fetchone() == (True,))
 
 
-def _chain_of(organization: str | None) -> Any:
+def _chain_of(organization: str | None) -> QuerySet[AuditSeal]:
+    if organization is None:
+        return AuditSeal.objects.filter(organization=None)
     return AuditSeal.objects.filter(organization_id=organization)
 
 
 def _last(organization: str | None) -> AuditSeal | None:
-    last: AuditSeal | None = _chain_of(organization).order_by("-sequence").first()
-    return last
+    return _chain_of(organization).order_by("-sequence").first()
 
 
 def _unsealed(*, whole: bool) -> list[tuple[Any, ...]]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
 import redis
 from celery import current_app
@@ -131,7 +132,7 @@ _SIZES = """
 
 def components(*, now: datetime) -> list[Figures]:
     """Every component of this software, in two queries."""
-    values = {
+    values: dict[str, Any] = {
         "names": [each.name for each in COMPONENTS],
         "spans": [each.late_after.total_seconds() for each in COMPONENTS],
         "now": now,
@@ -219,7 +220,7 @@ def _id_in(run: ComponentRun) -> int | None:
 
 def _names(model: type[AwsAccount] | type[Instance], caller: Caller, runs: Iterable[ComponentRun]) -> dict[int, str]:
     ids = {pk for pk in map(_id_in, runs) if pk is not None}
-    rows = model._default_manager.all() if sees_all(caller) else owned(model, caller)
+    rows: QuerySet[Any] = model._default_manager.all() if sees_all(caller) else owned(model, caller)
     return {row.pk: row.name or str(row) for row in rows.filter(pk__in=ids)} if ids else {}
 
 

@@ -32,7 +32,7 @@ class ComponentSerializer(serializers.Serializer[Any]):
     """Counts, rates and durations are of the last 24 hours; null where nothing ended."""
 
     name = serializers.CharField()
-    status = serializers.ChoiceField(choices=[(s.value, s.value) for s in Status])
+    status = serializers.ChoiceField(choices=[(s.value, s.name) for s in Status])
     last_started_at = serializers.DateTimeField(allow_null=True)
     last_ended_at = serializers.DateTimeField(allow_null=True)
     last_is_success = serializers.BooleanField(allow_null=True)
@@ -48,7 +48,7 @@ class ComponentSerializer(serializers.Serializer[Any]):
     hours = HourSerializer(many=True, help_text="Oldest first")
 
 
-class RunSerializer(serializers.Serializer[Any]):
+class JobRunSerializer(serializers.Serializer[Any]):
     """`detail` is empty where it is the installation's: its staff read it."""
 
     id = serializers.IntegerField(source="run.pk")
@@ -90,7 +90,7 @@ class Logs(generics.ListAPIView[ComponentRun]):
     """The log of jobs, newest first: the caller's own, and the market's in their regions."""
 
     queryset = ComponentRun.objects.none()
-    serializer_class = RunSerializer
+    serializer_class = JobRunSerializer
     filterset_class = LogFilters
 
     def get_queryset(self) -> QuerySet[ComponentRun]:

@@ -2,7 +2,8 @@
 
 from django.urls import path
 
-from governance.api import audit, system
+from governance.api import audit
+from governance.api.system import ComponentRuns, Components, Logs
 
 governance = [
     path("audit-log", audit.AuditLog.as_view(), name="audit-log"),
@@ -10,7 +11,7 @@ governance = [
 ]
 
 system = [
-    path("components", system.Components.as_view(), name="components"),
-    path("components/<slug:name>/runs", system.ComponentRuns.as_view(), name="component-runs"),
-    path("logs", system.Logs.as_view(), name="logs"),
+    path("components", Components.as_view(), name="components"),
+    path("components/<slug:name>/runs", ComponentRuns.as_view(), name="component-runs"),
+    path("logs", Logs.as_view(), name="logs"),
 ]
