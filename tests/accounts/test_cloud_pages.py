@@ -80,7 +80,7 @@ def test_an_account_is_taken_on_by_following_the_pages(cloud):
     assert "Opens for us, and for nobody else" in validated
     page = text(admin, f"/accounts/{account.pk}/")
     assert f'hx-get="/accounts/{account.pk}/inventory/"' in page
-    assert "Read the inventory" in page
+    assert "Below: start it" in page
     deeds = AuditEntry.objects.order_by("pk").values_list("deed", flat=True)
     assert list(deeds) == ["account.enrolled", "account.changed", "account.validated"]
 

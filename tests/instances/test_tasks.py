@@ -93,7 +93,7 @@ def test_fan_out_jobs_queue_one_job_for_each(queue, settings):
 
 def test_every_job_is_repeated_when_the_database_goes():
     ours = [task for name, task in current_app.tasks.items() if name.startswith("instances.tasks.")]
-    assert len(ours) == 10
+    assert len(ours) == 13
     for task in ours:
         assert OperationalError in task.autoretry_for
         assert task.expires
