@@ -20,7 +20,7 @@ api: list[URLPattern | URLResolver] = [
     path("lab/", include((pipelines_api.lab, "lab"))),
 ]
 
-urlpatterns = [
+urlpatterns: list[URLPattern | URLResolver] = [
     path("", include("pipelines.urls")),
     path("", include("accounts.urls")),
     path("api/v1/", include(api)),
