@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime
 from typing import Any, TypeVar
 
 import pydantic
+from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db.models import F, QuerySet
 from django.db.models.expressions import OrderBy
 from django.http import QueryDict
 from django_filters.rest_framework import (  # type: ignore[import-untyped]
     FilterSet,
+    IsoDateTimeFilter,
     OrderingFilter,
     TypedChoiceFilter,
 )
@@ -75,6 +78,17 @@ class Flag(TypedChoiceFilter):
     def __init__(self, **kwargs: Any) -> None:
         words = [("true", "true"), ("false", "false")]
         super().__init__(choices=words, coerce=lambda word: word == "true" if word else None, **kwargs)
+
+
+class Instant(IsoDateTimeFilter):
+    """A time of this system's life; the database would fail on a year that PostgreSQL's calendar lacks."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        bounds = [
+            MinValueValidator(datetime(2000, 1, 1, tzinfo=UTC)),
+            MaxValueValidator(datetime(2100, 1, 1, tzinfo=UTC)),
+        ]
+        super().__init__(validators=bounds, **kwargs)
 
 
 class Ordering(OrderingFilter):
