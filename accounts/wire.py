@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
+from itertools import islice
 from typing import Any, TypeVar
 
 import pydantic
@@ -24,6 +25,7 @@ from accounts.refusals import Unusable
 
 T = TypeVar("T")
 
+MOST_FAULTS = 100
 NO_SUCH_FIELD = "There is no such field."
 EVERYWHERE = frozenset({"limit", "offset", "format", "customer_id"})  # query parameters that every list takes
 
@@ -113,7 +115,17 @@ def parsed(adapter: pydantic.TypeAdapter[T], body: Any) -> T:
 
 
 def pointed(error: pydantic.ValidationError) -> list[dict[str, str]]:
-    return [{"pointer": pointer(fault["loc"]), "detail": fault["msg"]} for fault in error.errors(include_url=False)]
+    faults = error.errors(include_url=False, include_context=False, include_input=False)
+    return first_faults({"pointer": pointer(fault["loc"]), "detail": fault["msg"]} for fault in faults)
+
+
+def first_faults(faults: Iterable[dict[str, str]]) -> list[dict[str, str]]:
+    """So many as somebody reads: a body of nothing but faults must not make an answer five times its size."""
+    rest = iter(faults)
+    told = list(islice(rest, MOST_FAULTS))
+    if next(rest, None) is not None:
+        told.append({"pointer": "#", "detail": f"There is more; these are the first {MOST_FAULTS}."})
+    return told
 
 
 def pointer(path: Iterable[str | int]) -> str:
