@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -58,8 +58,8 @@ class _Answer:
 
 
 def _answer(workload: Workload, case: Case, config: Config) -> _Answer:
-    market = case.markets[workload.region]
     limits: Constraints = case.constraints
+    market = _without_old_list_prices(case.markets[workload.region], limits, case.at)
     fits = _fits(market, workload, limits)
     stale = _stale(market, limits, case.at)
     fallback = _cheapest_on_demand(market, fits)
@@ -112,6 +112,14 @@ def _fits(market: Market, workload: Workload, limits: Constraints) -> NDArray[np
     if limits.blocked_types:
         fits &= ~_among(market.instance_types, limits.blocked_types)
     return fits
+
+
+def _without_old_list_prices(market: Market, limits: Constraints, at: datetime) -> Market:
+    """An On-Demand price older than its limit is unknown: a type that is no longer listed keeps its last one."""
+    is_known = at.timestamp() - market.on_demand_at <= limits.max_on_demand_age_seconds  # NaN compares false
+    if is_known.all():
+        return market
+    return replace(market, on_demand_usd_per_hour=np.where(is_known, market.on_demand_usd_per_hour, np.nan))
 
 
 def _among(names: NDArray[np.str_], wanted: tuple[str, ...]) -> NDArray[np.bool_]:

@@ -61,6 +61,7 @@ class Constraints:
     max_price_age_seconds: Annotated[int, Gt(0)] = 7200
     max_score_age_seconds: Annotated[int, Gt(0)] = 7200
     max_advisor_age_seconds: Annotated[int, Gt(0)] = 26 * 3600
+    max_on_demand_age_seconds: Annotated[int, Gt(0)] = 50 * 3600
     __pydantic_config__ = STRICT
 
 

@@ -19,7 +19,7 @@ from pipelines.engines.spot_request import Constraints, Running, State, Workload
 NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
 
 
-def a_market(rows, *, region="eu-west-3", prices_as_of=NOW):
+def a_market(rows, *, region="eu-west-3", prices_as_of=NOW, on_demand_at=None):
     """rows: (type, zone, vcpus, gib, spot, on demand, safety, probability, evidence)"""
     columns = list(zip(*rows, strict=True)) if rows else [()] * 9
     floats = [np.array([np.nan if v is None else v for v in c], dtype=float) for c in columns[2:8]]
@@ -38,6 +38,7 @@ def a_market(rows, *, region="eu-west-3", prices_as_of=NOW):
         is_bare_metal=np.zeros(n, dtype=bool),
         usd_per_hour=floats[2],
         on_demand_usd_per_hour=floats[3],
+        on_demand_at=np.full(n, (on_demand_at or NOW).timestamp()),
         safety=floats[4],
         probability=floats[5],
         confidence=np.full(n, 0.9),
@@ -107,6 +108,15 @@ def test_old_prices_leave_everything_on_demand_and_say_so():
     assert any("3.0 h old" in warning for warning in answer.warnings)
 
 
+@pytest.mark.parametrize(("age", "saved"), [(49, "51.10"), (51, None)])
+def test_savings_against_list_prices_older_than_their_limit_are_unknown(age, saved):
+    market = a_market([pool(spot=0.03)], on_demand_at=NOW - timedelta(hours=age))
+    answer = asked(market, needs())
+    assert answer.recommendations[0]["monthly_savings"] == saved
+    assert answer.estimated_savings == (saved and Decimal(saved))
+    assert bool(answer.recommendations[0]["top_pools"]) is bool(saved)
+
+
 def test_an_empty_market_answers_with_a_warning_and_no_figure():
     answer = asked(a_market([]), needs())
     assert answer.estimated_savings is None
@@ -158,6 +168,7 @@ def test_limits_nobody_names_are_those_of_the_policy():
     assert limits.max_price_age_seconds == policy.max_price_age_hours * 3600
     assert limits.max_score_age_seconds == policy.max_score_age_hours * 3600
     assert limits.max_advisor_age_seconds == policy.max_advisor_age_hours * 3600
+    assert limits.max_on_demand_age_seconds == policy.max_on_demand_age_hours * 3600
     assert limits.min_evidence == policy.min_evidence
     assert limits.min_zones == policy.min_zones
     assert limits.max_share_in_one_pool == policy.max_pool_share
