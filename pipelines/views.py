@@ -69,6 +69,8 @@ def evaluate(request: HttpRequest, pk: int) -> HttpResponse:
     """Queue an evaluation, or join the one that runs; answer with its picture, which asks again until it ends."""
     caller = caller_of(request)
     found = owned_or_404(Instance, caller, pk=pk)
+    if found.vanished_at:
+        return HttpResponse("The last inventory no longer saw this instance.", status=409, content_type="text/plain")
     with transaction.atomic():
         run = linear.request(found, trigger="person", by=caller.user, now=timezone.now())
         audit.record(caller, "instance.evaluation_requested", found, after={"run": run.pk})

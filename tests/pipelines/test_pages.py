@@ -191,4 +191,8 @@ def test_an_instance_that_vanished_keeps_its_page_and_leaves_the_console(client,
     Instance.objects.filter(pk=instance.pk).update(vanished_at=timezone.now() - timedelta(hours=1))
     signed_in(client, alice())
     assert "gone-now" not in client.get("/").content.decode()
-    assert "no longer sees this instance" in client.get(f"/instances/{instance.pk}/").content.decode()
+    page = client.get(f"/instances/{instance.pk}/").content.decode()
+    assert "no longer sees this instance" in page
+    assert "Evaluate now" not in page
+    assert client.post(f"/instances/{instance.pk}/evaluate/").status_code == 409
+    assert PipelineRun.objects.count() == 1
