@@ -17,7 +17,6 @@ import redis
 from spotopt.local import postgres, services, supervise
 from tests import plugin
 
-
 T = f"t_{plugin.worker()}"  # two workers share the services
 
 
