@@ -126,7 +126,7 @@ def test_where_nobody_cannot_go_the_data_live_elsewhere(state):
         "CREATE ROLE another",
         "SET ROLE owner",
         "CREATE DATABASE another",
-        f"DROP TABLE {T}",
+        "DROP TABLE {t}",
     ],
 )
 def test_the_role_the_product_runs_as_owns_nothing(statement, owned_table):
