@@ -6,6 +6,7 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from typing import TypeGuard
 
 import pytest
 
@@ -20,10 +21,10 @@ def table() -> dict[str, str]:
 def read_settings() -> dict[str, list[ast.expr]]:
     """The arguments after its name of each setting that is read through `env`."""
     calls = [node for node in ast.walk(ast.parse((ROOT / "spotopt" / "settings.py").read_text())) if is_read(node)]
-    return {call.args[0].value: call.args[1:] for call in calls}
+    return {ast.literal_eval(call.args[0]): call.args[1:] for call in calls}
 
 
-def is_read(node: ast.AST) -> bool:
+def is_read(node: ast.AST) -> TypeGuard[ast.Call]:
     return (
         isinstance(node, ast.Call)
         and isinstance(node.func, ast.Attribute)
