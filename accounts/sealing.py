@@ -1,6 +1,6 @@
 """Was the audit log rewritten? Each entry is sealed over the seal before it, with a key that the database never sees.
 
-Why so, and what it cannot show: docs/decisions/0020-audit-seals.md.
+Why so, and what it cannot show: docs/decisions/0019-audit-seals.md.
 """
 
 from __future__ import annotations

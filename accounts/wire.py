@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime
+from itertools import islice
 from typing import Any, TypeVar
 
 import pydantic
+from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db.models import F, QuerySet
 from django.db.models.expressions import OrderBy
 from django.http import QueryDict
 from django_filters.rest_framework import (  # type: ignore[import-untyped]
     FilterSet,
+    IsoDateTimeFilter,
     OrderingFilter,
     TypedChoiceFilter,
 )
@@ -21,6 +25,7 @@ from accounts.refusals import Unusable
 
 T = TypeVar("T")
 
+MOST_FAULTS = 100
 NO_SUCH_FIELD = "There is no such field."
 EVERYWHERE = frozenset({"limit", "offset", "format", "customer_id"})  # query parameters that every list takes
 
@@ -77,6 +82,17 @@ class Flag(TypedChoiceFilter):
         super().__init__(choices=words, coerce=lambda word: word == "true" if word else None, **kwargs)
 
 
+class Instant(IsoDateTimeFilter):
+    """A time of this system's life; the database would fail on a year that PostgreSQL's calendar lacks."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        bounds = [
+            MinValueValidator(datetime(2000, 1, 1, tzinfo=UTC)),
+            MaxValueValidator(datetime(2100, 1, 1, tzinfo=UTC)),
+        ]
+        super().__init__(validators=bounds, **kwargs)
+
+
 class Ordering(OrderingFilter):
     """`?ordering=-launched_at,name`. What is unknown comes last both ways; ties are settled, so that pages fit."""
 
@@ -99,7 +115,17 @@ def parsed(adapter: pydantic.TypeAdapter[T], body: Any) -> T:
 
 
 def pointed(error: pydantic.ValidationError) -> list[dict[str, str]]:
-    return [{"pointer": pointer(fault["loc"]), "detail": fault["msg"]} for fault in error.errors(include_url=False)]
+    faults = error.errors(include_url=False, include_context=False, include_input=False)
+    return first_faults({"pointer": pointer(fault["loc"]), "detail": fault["msg"]} for fault in faults)
+
+
+def first_faults(faults: Iterable[dict[str, str]]) -> list[dict[str, str]]:
+    """So many as somebody reads: a body of nothing but faults must not make an answer five times its size."""
+    rest = iter(faults)
+    told = list(islice(rest, MOST_FAULTS))
+    if next(rest, None) is not None:
+        told.append({"pointer": "#", "detail": f"There is more; these are the first {MOST_FAULTS}."})
+    return told
 
 
 def pointer(path: Iterable[str | int]) -> str:

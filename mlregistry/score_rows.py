@@ -92,5 +92,22 @@ def write_scores(rows: Sequence[Mapping[str, Any]]) -> int:
         return int(cursor.rowcount)
 
 
+def write_region_scoring(row: Mapping[str, Any]) -> bool:
+    """Upsert the region's RegionScoring by column; False when one of a later instant stands, which then stays.
+
+    One statement, so that of two scorings at once the earlier cannot slip in between a look and a write.
+    """
+    names = ", ".join(row)
+    updated = ", ".join(f"{name} = EXCLUDED.{name}" for name in row if name not in {"region", "product"})
+    statement = (
+        f"INSERT INTO mlregistry_regionscoring AS known ({names}) "  # noqa: S608 (names of our own columns)
+        f"VALUES ({', '.join(['%s'] * len(row))}) "
+        f"ON CONFLICT (region, product) DO UPDATE SET {updated} WHERE known.scored_at <= EXCLUDED.scored_at"
+    )
+    with connection.cursor() as cursor:
+        cursor.execute(statement, list(row.values()))
+        return bool(cursor.rowcount)
+
+
 def _line(row: Mapping[str, Any]) -> str:
     return "\t".join([spell(row[name]) for name, spell in COLUMNS.items()]) + "\n"

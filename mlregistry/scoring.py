@@ -21,7 +21,7 @@ from mlregistry.domain.facts import PoolFacts
 from mlregistry.expectations import HISTORY_DAYS, Expectations, listed, rescore
 from mlregistry.loading import LoadedModel, active_model
 from mlregistry.models import ModelVersion, RegionScoring
-from mlregistry.score_rows import write_scores
+from mlregistry.score_rows import write_region_scoring, write_scores
 
 __all__ = ["ScoringResult", "regions_due", "rescore", "score_region"]
 
@@ -86,27 +86,23 @@ def regions_due(*, now: datetime, product: Product = Product.LINUX) -> list[str]
 
 
 def _keep(result: ScoringResult, found: Expectations, product: Product) -> None:
-    """One row for the region. Of two scorings at once the later instant stays, as with the scores themselves."""
+    """One row for the region, which the scores of the same transaction are told by."""
     known = found.facts.measures
-    row = RegionScoring(
-        region=result.region,
-        product=product.value,
-        model_id=result.model.id,
-        scored_at=result.scored_at,
-        pools=result.pools,
-        unknown=result.unknown,
-        took_seconds=result.took_seconds,
-        horizon_seconds=int(result.model.horizon.total_seconds()),
-        prices_as_of=_oldest(known.prices_as_of),
-        advisor_as_of=_oldest(known.advisor_as_of),
-        on_demand_as_of=_oldest(known.on_demand_as_of),
+    write_region_scoring(
+        {
+            "region": result.region,
+            "product": product.value,
+            "model_id": result.model.id,
+            "scored_at": result.scored_at,
+            "pools": result.pools,
+            "unknown": result.unknown,
+            "took_seconds": result.took_seconds,
+            "horizon_seconds": int(result.model.horizon.total_seconds()),
+            "prices_as_of": _oldest(known.prices_as_of),
+            "advisor_as_of": _oldest(known.advisor_as_of),
+            "on_demand_as_of": _oldest(known.on_demand_as_of),
+        }
     )
-    newer = RegionScoring.objects.filter(region=row.region, product=row.product, scored_at__gt=row.scored_at)
-    if not newer.exists():
-        updated = [f.name for f in RegionScoring._meta.concrete_fields if f.name not in {"id", "region", "product"}]
-        RegionScoring.objects.bulk_create(
-            [row], update_conflicts=True, unique_fields=["region", "product"], update_fields=updated
-        )
 
 
 def _oldest(times: np.ndarray[Any, np.dtype[np.float64]]) -> datetime | None:

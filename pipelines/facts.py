@@ -135,7 +135,7 @@ def _subnets(facts: Mapping[str, Any]) -> tuple[Subnet, ...]:
         Subnet(
             subnet_id=each["id"],
             zone_id=each["zone_id"],
-            free_addresses=each.get("free_addresses") or 0,
+            free_addresses=each.get("free_addresses"),
             route_table_id=each.get("route_table_id"),
             network_acl_id=each.get("network_acl_id"),
             is_public_ip_mapped=each.get("is_public_ip_mapped"),

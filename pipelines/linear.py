@@ -31,7 +31,7 @@ from pipelines.domain.savings import dollars
 from pipelines.facts import Screening
 from pipelines.models import ExperimentLog, PipelineRun, RunState
 from pipelines.receipts import Found, Given
-from pipelines.recording import Overtaken, Recorder, open_run
+from pipelines.recording import Overtaken, Recorder, leave_lost_session, open_run
 from pipelines.software import software
 
 PIPELINE = "LINEAR"
@@ -50,7 +50,7 @@ def evaluate(wanted: PipelineRun | Instance, *, now: datetime) -> PipelineRun:
     """Carry a run out to its decision and return it, done or failed with what stands.
 
     An instance gets a run first, or joins its open one. A run that another worker is at, or that has ended, is
-    returned as it is.
+    returned as it is. Raises OperationalError while PostgreSQL is away: the run stays open, and is taken over later.
     """
     run = request(wanted, trigger="command", now=now) if isinstance(wanted, Instance) else wanted
     recorder = Recorder.claim(run, now=now)
@@ -65,6 +65,7 @@ def evaluate(wanted: PipelineRun | Instance, *, now: datetime) -> PipelineRun:
         run.refresh_from_db()
     except Exception as wrong:  # whatever broke, the run says so: a page waits for it
         logger.exception("evaluation failed", extra={"run": str(run.pk)})
+        leave_lost_session(wrong)
         recorder.end(RunState.FAILED, f"{type(wrong).__name__}: {wrong}")
     return run
 

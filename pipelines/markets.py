@@ -23,6 +23,7 @@ COLUMNS = (
     "pool__zone_id",
     "spot_usd_micro",
     "on_demand_usd_micro",
+    "on_demand_as_of",
     "safety_score",
     "interruption_probability",
     "probability_low",
@@ -50,7 +51,8 @@ def _read(region: str, product: Product, version: str, scoring: RegionScoring | 
         .order_by("pool__instance_type", "pool__zone_id")
         .values_list(*COLUMNS)
     )
-    types, zones, spot, listed, safety, probability, low, high, evidence = zip(*rows, strict=True) if rows else [()] * 9
+    columns = zip(*rows, strict=True) if rows else [()] * len(COLUMNS)
+    types, zones, spot, listed, listed_at, safety, probability, low, high, evidence = columns
     specs = {s["name"]: s for s in InstanceType.objects.filter(name__in=set(types)).values(*SPEC_COLUMNS)}
     of = [specs.get(name, NOT_LISTED) for name in types]
     return Market(
@@ -67,6 +69,7 @@ def _read(region: str, product: Product, version: str, scoring: RegionScoring | 
         is_bare_metal=np.array([s["is_bare_metal"] for s in of], dtype=bool),
         usd_per_hour=_floats(spot) / 1e6,
         on_demand_usd_per_hour=_floats(listed) / 1e6,
+        on_demand_at=_floats(None if at is None else at.timestamp() for at in listed_at),
         safety=_floats(safety),
         probability=_floats(probability),
         confidence=1.0 - (_floats(high) - _floats(low)),

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
-from django.db import IntegrityError, transaction
+from django.db import IntegrityError, InterfaceError, OperationalError, connection, transaction
 from django.db.models import Q
 from pydantic_core import to_jsonable_python
 
@@ -55,6 +55,12 @@ def open_run(instance: Instance, *, pipeline: str, trigger: str, by: User | None
             continue  # somebody pressed at the same moment: join theirs
 
 
+def leave_lost_session(wrong: Exception) -> None:
+    """After PostgreSQL went away, let the next query open a session of its own, so that the failure can be told."""
+    if isinstance(wrong, OperationalError | InterfaceError):
+        connection.close()
+
+
 class Recorder:
     """The one worker that a run belongs to. Every write checks that it still does."""
 
@@ -89,6 +95,7 @@ class Recorder:
             yield notes
         except Exception as wrong:
             error = f"{type(wrong).__name__}: {wrong}"
+            leave_lost_session(wrong)
             raise
         finally:
             self._write(name, "failed" if error else "done", inputs, notes, began, error)

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 from celery import shared_task
+from django.db import InterfaceError, OperationalError
 from django.utils import timezone
 
 from governance import health
 from pipelines import linear
 from pipelines.models import PipelineRun, RunState
+from pipelines.recording import ABANDONED
 
 COMPONENT = "linear pipeline"
 
@@ -24,7 +28,14 @@ def evaluate_all() -> None:
         report.detail = f"{count} instances queued"
 
 
-@shared_task(ignore_result=True, expires=50 * 60)
+# PostgreSQL away: the run still names its worker, so it is asked for again once that counts as lost
+@shared_task(
+    ignore_result=True,
+    expires=50 * 60,
+    autoretry_for=(OperationalError, InterfaceError),
+    default_retry_delay=(ABANDONED + timedelta(minutes=1)).total_seconds(),
+    max_retries=2,
+)
 def evaluate_instance(run_id: str) -> None:
     """Carry out one run; harmless when delivered twice. A run that was removed meanwhile is left alone."""
     run = PipelineRun.objects.filter(pk=run_id).first()

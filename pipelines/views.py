@@ -12,6 +12,7 @@ from django.shortcuts import redirect, render
 from django.utils import timezone
 from django.views.decorators.http import require_GET, require_POST
 
+from accounts import audit
 from accounts.authentication import caller_of, signed_in
 from accounts.domain import Role
 from accounts.ownership import owned, owned_or_404
@@ -68,8 +69,11 @@ def evaluate(request: HttpRequest, pk: int) -> HttpResponse:
     """Queue an evaluation, or join the one that runs; answer with its picture, which asks again until it ends."""
     caller = caller_of(request)
     found = owned_or_404(Instance, caller, pk=pk)
+    if found.vanished_at:
+        return HttpResponse("The last inventory no longer saw this instance.", status=409, content_type="text/plain")
     with transaction.atomic():
         run = linear.request(found, trigger="person", by=caller.user, now=timezone.now())
+        audit.record(caller, "instance.evaluation_requested", found, after={"run": run.pk})
         transaction.on_commit(lambda: evaluate_instance.delay(str(run.pk)))
     if _wants_part(request):
         return render(request, "pipelines/run.html#flow", _run_context(run))

@@ -28,7 +28,7 @@ from rest_framework.response import Response
 from rest_framework.views import set_rollback
 
 from accounts.refusals import Conflict, DependencyDown, TooLarge, Unusable
-from accounts.wire import pointer
+from accounts.wire import first_faults, pointer
 
 logger = logging.getLogger(__name__)
 
@@ -86,7 +86,7 @@ def problem(refusal: exceptions.APIException, *, in_address: bool = False) -> di
     body: dict[str, Any] = {"type": "about:blank", "title": HTTPStatus(status).phrase, "status": status}
     if isinstance(refusal, exceptions.ValidationError):
         body["detail"] = Unusable.default_detail
-        body["errors"] = list(_faults(refusal.detail, in_address=in_address))
+        body["errors"] = first_faults(_faults(refusal.detail, in_address=in_address))
     else:
         body["detail"] = NOTHING_HERE if isinstance(refusal, exceptions.NotFound) else str(refusal.detail)
         body["errors"] = refusal.errors if isinstance(refusal, Unusable) else []

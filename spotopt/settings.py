@@ -158,7 +158,6 @@ PRICE_RETENTION_DAYS = env.whole("PRICE_RETENTION_DAYS", 180, least=120)  # of c
 MARKET_FETCH_PARALLELISM = env.whole("MARKET_FETCH_PARALLELISM", 5, least=1)
 
 # --- Models -------------------------------------------------------------------------------------------------------
-ALLOW_MODEL_TRAINING = env.flag("ALLOW_MODEL_TRAINING", False)  # the server only predicts; training is a command
 MODEL_UPLOAD_LIMIT_MIB = env.whole("MODEL_UPLOAD_LIMIT_MIB", 64, least=1)
 SPOTOPT_DATA = env.path("SPOTOPT_DATA", BASE_DIR.parent / "shared" / "data")
 

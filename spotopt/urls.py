@@ -26,7 +26,7 @@ api: list[URLPattern | URLResolver] = [
     path("system/", include((governance_api.system, "system-api"))),
 ]
 
-urlpatterns = [
+urlpatterns: list[URLPattern | URLResolver] = [
     path("", include("pipelines.urls")),
     path("", include("accounts.urls")),
     path("", include("instances.urls")),

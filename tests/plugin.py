@@ -15,6 +15,8 @@ from collections.abc import Generator
 from pathlib import Path
 
 import pytest
+from xdist.remote import Producer
+from xdist.scheduler import LoadScopeScheduling
 
 from spotopt.local import services, supervise
 from spotopt.local.services import Services
@@ -38,6 +40,24 @@ def pytest_load_initial_conftests(early_config: pytest.Config) -> Generator[None
             keeper = supervise.start("test services", command, log=state_dir() / "logs" / "keeper.log", cwd=ROOT)
         os.environ.update(environment())
     return (yield)
+
+
+TOGETHER = {"tests/flows/": "demo", "tests/spotopt/test_services.py": "services"}
+
+
+class WholeDemosOnOneWorker(LoadScopeScheduling):
+    """Each test for itself, but those that need the running demo together, so that one demo serves them all.
+
+    (xdist 3.8's own `loadgroup` finds no groups under pytest 9.2: the item's id no longer takes its suffix.)
+    """
+
+    def _split_scope(self, nodeid: str) -> str:
+        return next((group for place, group in TOGETHER.items() if nodeid.startswith(place)), nodeid)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> LoadScopeScheduling | None:
+    return WholeDemosOnOneWorker(config, log) if config.getvalue("dist") == "load" else None
 
 
 def pytest_unconfigure() -> None:

@@ -17,7 +17,7 @@ EVIDENCE = ("none", "advisor", "trace")  # weakest first; a pool's code is its i
 class Market:
     """Every pool of one region and product: hardware, price, score. Rows of all columns belong together.
 
-    NaN in `usd_per_hour`, `on_demand_usd_per_hour`, `safety`, `probability` = unknown. `evidence` indexes EVIDENCE.
+    NaN in prices, `on_demand_at`, `safety`, `probability` = unknown. `evidence` indexes EVIDENCE.
     `version` changes whenever any row does.
     """
 
@@ -34,6 +34,7 @@ class Market:
     is_bare_metal: NDArray[np.bool_]
     usd_per_hour: NDArray[np.float64]
     on_demand_usd_per_hour: NDArray[np.float64]
+    on_demand_at: NDArray[np.float64]  # epoch seconds: until when that price is known
     safety: NDArray[np.float64]
     probability: NDArray[np.float64]
     confidence: NDArray[np.float64]  # 1 − width of the probability's interval

@@ -106,7 +106,9 @@ def _check_fit(stored: Mapping[str, Any]) -> None:
             f"it needs feature version {stored['feature_version']!r}, this program has {FEATURE_VERSION!r}"
         )
     if stored["feature_hash"] != feature_hash():
-        raise ModelRefused(f"its features {FEATURE_VERSION!r} are defined otherwise here (the hashes differ)")
+        raise ModelRefused(
+            f"its features {FEATURE_VERSION!r} have the hash {stored['feature_hash']}, here it is {feature_hash()}"
+        )
     if tuple(stored["features"]) != NAMES:
         raise ModelRefused("its features are not the ones of its version, in order")
 

@@ -15,7 +15,7 @@ from accounts.authentication import caller_of
 from accounts.domain import Environment
 from accounts.ownership import Owned, owned, owned_or_404
 from accounts.refusals import Unusable
-from accounts.wire import Flag, Ordering, Strict, StrictFilters, UsdPerMonth
+from accounts.wire import Flag, Instant, Ordering, Strict, StrictFilters, UsdPerMonth
 from mlregistry.models import ModelVersion
 from pipelines.api import examples
 from pipelines.api.serializers import ExperimentSerializer, ModelNameSerializer, ReceiptSerializer
@@ -38,8 +38,8 @@ class ExperimentFilters(StrictFilters):
     model = filters.NumberFilter(field_name="model_id")
     decision = filters.ChoiceFilter(choices=[(choice.value, choice.value) for choice in Choice])
     is_shadow = Flag()
-    since = filters.IsoDateTimeFilter(field_name="decided_at", lookup_expr="gte")
-    until = filters.IsoDateTimeFilter(field_name="decided_at", lookup_expr="lt")
+    since = Instant(field_name="decided_at", lookup_expr="gte")
+    until = Instant(field_name="decided_at", lookup_expr="lt")
     ordering = Ordering(
         fields={
             "decided_at": "decided_at",

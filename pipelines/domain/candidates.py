@@ -77,6 +77,8 @@ def subnet_for(target: Target, zone_id: str) -> Subnet | str:
 
 def _difference(own: Subnet, other: Subnet) -> str:
     """Why the subnet would not serve like the target's own; empty when it would."""
+    if other.free_addresses is None:
+        return f"has an unknown number of free addresses, {FEWEST_ADDRESSES} needed"
     if other.free_addresses < FEWEST_ADDRESSES:
         return f"has {other.free_addresses} free addresses, {FEWEST_ADDRESSES} needed"
     if other.subnet_id == own.subnet_id:

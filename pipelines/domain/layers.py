@@ -24,7 +24,7 @@ def zone_spread(proposal: Proposal, facts: Facts) -> Verdict:
     after = dict(facts.fleet.members_by_zone)
     after[proposal.target.zone_id] = after.get(proposal.target.zone_id, 0) - 1
     after[proposal.candidate.zone_id] = after.get(proposal.candidate.zone_id, 0) + 1
-    zones = sum(members > 0 for members in after.values())
+    zones = sum(members > 0 for zone, members in after.items() if zone)  # one that nobody can name is no zone
     return at_least(gate, zones, limit, f"{facts.fleet.name} would span {zones} zones; at least {limit}")
 
 
@@ -32,7 +32,9 @@ def pool_share(proposal: Proposal, facts: Facts) -> Verdict:
     gate, limit = "pool_share", facts.policy.max_pool_share
     if _is_small(facts):
         return _too_small(gate, facts)
-    members = facts.fleet.spot_members_by_pool.get(proposal.candidate.pool, 0) + 1
+    by_pool, candidate = facts.fleet.spot_members_by_pool, proposal.candidate
+    somewhere = by_pool.get(f"{candidate.instance_type} in ", 0)  # members whose zone is unknown may stand here too
+    members = by_pool.get(candidate.pool, 0) + somewhere + 1
     share = members / facts.fleet.size
     told = f"{members} of {facts.fleet.size} members of {facts.fleet.name} would stand in {proposal.candidate.pool}"
     return at_most(gate, share, limit, f"{told} ({share:.0%}); at most {limit:.0%}")

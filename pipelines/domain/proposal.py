@@ -40,8 +40,8 @@ class Fleet:
     name: str
     size: int
     n_on_demand: int
-    members_by_zone: Mapping[str, int]
-    spot_members_by_pool: Mapping[str, int]  # keys as Candidate.pool
+    members_by_zone: Mapping[str, int]  # by id; "" = not known
+    spot_members_by_pool: Mapping[str, int]  # keys as Candidate.pool; the zone is "" where it is not known
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,7 +23,7 @@ class Subnet:
 
     subnet_id: str
     zone_id: str
-    free_addresses: int
+    free_addresses: int | None
     route_table_id: str | None
     network_acl_id: str | None
     is_public_ip_mapped: bool | None

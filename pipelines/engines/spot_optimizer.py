@@ -7,87 +7,19 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
-from typing import Annotated, Any, Literal
+from typing import Any
 
 import numpy as np
-from annotated_types import Ge, Gt, Le, MaxLen, MinLen
 from numpy.typing import NDArray
-from pydantic import ConfigDict
 
 from instances.domain.money import a_month
 from instances.domain.snapshot import EVIDENCE, Market
+from pipelines.engines import spot_telling as telling
 from pipelines.engines.contract import Case, Decision, Engine, PlanStep
-
-STRICT = ConfigDict(extra="forbid")
-Share = Annotated[float, Ge(0), Le(1)]
-Types = Annotated[tuple[str, ...], MaxLen(2000)]
-
-
-@dataclass(frozen=True, slots=True)
-class Workload:
-    """`count` like instances somebody needs in a region, each at least this large."""
-
-    region: str
-    vcpus: Annotated[float, Gt(0)]
-    memory_gib: Annotated[float, Gt(0)]
-    name: str = ""
-    count: Annotated[int, Gt(0), Le(10_000)] = 1
-    architecture: Literal["x86_64", "arm64"] = "x86_64"
-    gpu_count: Annotated[int, Ge(0)] = 0
-    instance_types: Types = ()  # only these; empty = any
-    zones: Annotated[tuple[str, ...], MaxLen(50)] = ()  # only these, by id (the edge resolves names); empty = any
-    __pydantic_config__ = STRICT
-
-
-@dataclass(frozen=True, slots=True)
-class Running:
-    """What serves the workload today."""
-
-    instance_type: str
-    region: str
-    count: Annotated[int, Gt(0)] = 1
-    workload: str = ""
-    __pydantic_config__ = STRICT
-
-
-@dataclass(frozen=True, slots=True)
-class State:
-    instances: Annotated[tuple[Running, ...], MaxLen(10_000)] = ()
-    __pydantic_config__ = STRICT
-
-
-@dataclass(frozen=True, slots=True)
-class Constraints:
-    """Limits of this request; what is not named keeps the platform's default (spec 6)."""
-
-    max_interruption_probability: Share = 0.20
-    min_safety_score: Share = 0.75
-    min_savings: Share = 0.20
-    min_zones: Annotated[int, Ge(1)] = 3
-    max_share_in_one_pool: Share = 0.20
-    min_on_demand_share: Share = 0.15
-    min_evidence: Literal["advisor", "trace"] = "advisor"
-    blocked_types: Types = ()
-    max_price_age_seconds: Annotated[int, Gt(0)] = 7200
-    max_score_age_seconds: Annotated[int, Gt(0)] = 7200
-    max_advisor_age_seconds: Annotated[int, Gt(0)] = 26 * 3600
-    __pydantic_config__ = STRICT
-
-
-@dataclass(frozen=True, slots=True)
-class Config:
-    """How safety and price are weighed in the ranking; the two sum to 1."""
-
-    safety_weight: float = 0.6
-    savings_weight: float = 0.4
-    top: int = 5
-    layers_from: int = 5  # members; below, zones and shares do not apply (spec 6)
-
-
-Requirements = Annotated[tuple[Workload, ...], MinLen(1), MaxLen(100)]
+from pipelines.engines.spot_request import Config, Constraints, Requirements, Running, State, Workload
 
 
 def decide(case: Case, config: Config) -> Decision:
@@ -101,10 +33,19 @@ def decide(case: Case, config: Config) -> Decision:
         confidence_score=math.fsum(sure) / len(sure) if sure else None,
         estimated_savings=sum(savings, Decimal(0)) if len(savings) == len(answers) else None,
         execution_plan=tuple(PlanStep(n, "launch", target, p) for n, (target, p) in enumerate(steps, 1)),
-        warnings=tuple(w for a in answers for w in a.warnings),
-        data_as_of={r: _ages(m) for r, m in sorted(case.markets.items())},
+        warnings=(*_left_out(case), *(w for a in answers for w in a.warnings)),
+        data_as_of={r: telling.ages(m) for r, m in sorted(case.markets.items())},
         explanation={"ranking": f"{config.safety_weight:g} × safety + {config.savings_weight:g} × savings"},
     )
+
+
+@dataclass(frozen=True, slots=True)
+class _Baseline:
+    """What the savings are counted against. `usd_per_month` None: a price that it needs is unknown."""
+
+    kind: str  # running | cheapest_on_demand
+    instance_types: str | None  # what runs today; None = nobody said that anything does
+    usd_per_month: Decimal | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,8 +58,8 @@ class _Answer:
 
 
 def _answer(workload: Workload, case: Case, config: Config) -> _Answer:
-    market = case.markets[workload.region]
     limits: Constraints = case.constraints
+    market = _without_old_list_prices(case.markets[workload.region], limits, case.at)
     fits = _fits(market, workload, limits)
     stale = _stale(market, limits, case.at)
     fallback = _cheapest_on_demand(market, fits)
@@ -132,28 +73,30 @@ def _answer(workload: Workload, case: Case, config: Config) -> _Answer:
         warnings.append(f"{name}: no On-Demand price is known for a type that fits in {workload.region}")
     baseline = _baseline(workload, case, market, fallback)
     chosen = [(int(i), n) for i, n in spot.items()]
-    cost = _monthly(market, chosen, fallback, on_demand)
-    savings = None if baseline is None or cost is None else baseline[1] - cost
-    top = [_pool(market, int(i), rank) for rank, i in enumerate(order[: config.top], 1)]
+    cost = telling.monthly(market, chosen, fallback, on_demand)
+    savings = None if baseline.usd_per_month is None or cost is None else baseline.usd_per_month - cost
+    top = [telling.pool(market, int(i), rank) for rank, i in enumerate(order[: config.top], 1)]
     return _Answer(
         as_json={
             "requirement": name,
             "region": workload.region,
             "count": workload.count,
-            "current_instance_type": baseline[0] if baseline else None,
-            "current_monthly_cost": _money(baseline[1] if baseline else None),
+            "current_instance_type": baseline.instance_types,
+            "current_monthly_cost": telling.money(baseline.usd_per_month if baseline.instance_types else None),
+            "compared_with": baseline.kind,
+            "compared_monthly_cost": telling.money(baseline.usd_per_month),
             "recommended_instance_type": top[0]["instance_type"] if top else None,
-            "recommended_monthly_cost": _money(cost),
-            "monthly_savings": _money(savings),
+            "recommended_monthly_cost": telling.money(cost),
+            "monthly_savings": telling.money(savings),
             "top_pools": top,
-            "allocation": [{**_pool(market, i, None), "count": n} for i, n in chosen],
-            "on_demand": _on_demand(market, fallback, on_demand),
+            "allocation": [{**telling.pool(market, i, None), "count": n} for i, n in chosen],
+            "on_demand": telling.on_demand(market, fallback, on_demand),
             "considered": int(fits.sum()),
             "refused": refused,
         },
         savings=savings,
         confidences=[float(market.confidence[i]) for i, n in chosen for _ in range(n)],
-        launches=_launches(market, chosen, fallback, on_demand),
+        launches=telling.launches(market, chosen, fallback, on_demand),
         warnings=warnings,
     )
 
@@ -169,6 +112,14 @@ def _fits(market: Market, workload: Workload, limits: Constraints) -> NDArray[np
     if limits.blocked_types:
         fits &= ~_among(market.instance_types, limits.blocked_types)
     return fits
+
+
+def _without_old_list_prices(market: Market, limits: Constraints, at: datetime) -> Market:
+    """An On-Demand price older than its limit is unknown: a type that is no longer listed keeps its last one."""
+    is_known = at.timestamp() - market.on_demand_at <= limits.max_on_demand_age_seconds  # NaN compares false
+    if is_known.all():
+        return market
+    return replace(market, on_demand_usd_per_hour=np.where(is_known, market.on_demand_usd_per_hour, np.nan))
 
 
 def _among(names: NDArray[np.str_], wanted: tuple[str, ...]) -> NDArray[np.bool_]:
@@ -292,97 +243,34 @@ def _layer_warnings(
     return []
 
 
-def _baseline(workload: Workload, case: Case, market: Market, fallback: int | None) -> tuple[str, Decimal] | None:
-    """What it costs today: the running instances On-Demand, or the cheapest On-Demand type that fits."""
-    mine = [r for r in case.state.instances if r.region == workload.region and r.workload == workload.name]
+def _baseline(workload: Workload, case: Case, market: Market, fallback: int | None) -> _Baseline:
+    """What runs today at its On-Demand prices; where nothing is said to run, the cheapest On-Demand type that fits."""
+    mine = [r for r in case.state.instances if _serves(r, workload)]
     if not mine:
-        if fallback is None:
-            return None
-        each = _usd(market.on_demand_usd_per_hour[fallback])
-        return str(market.instance_types[fallback]), a_month(each) * workload.count
+        each = None if fallback is None else telling.usd(market.on_demand_usd_per_hour[fallback])
+        return _Baseline("cheapest_on_demand", None, None if each is None else a_month(each) * workload.count)
+    name = ", ".join(sorted({r.instance_type for r in mine}))
     total = Decimal(0)
     for running in mine:
         rows = np.flatnonzero(market.instance_types == running.instance_type)
         if not len(rows) or math.isnan(market.on_demand_usd_per_hour[rows[0]]):
-            return None
-        total += a_month(_usd(market.on_demand_usd_per_hour[rows[0]])) * running.count
-    return mine[0].instance_type, total
+            return _Baseline("running", name, None)
+        total += a_month(telling.usd(market.on_demand_usd_per_hour[rows[0]])) * running.count
+    return _Baseline("running", name, total)
 
 
-def _monthly(market: Market, chosen: list[tuple[int, int]], fallback: int | None, on_demand: int) -> Decimal | None:
-    if on_demand and fallback is None:
-        return None
-    total = sum((a_month(_usd(market.usd_per_hour[i])) * n for i, n in chosen), Decimal(0))
-    if on_demand and fallback is not None:
-        total += a_month(_usd(market.on_demand_usd_per_hour[fallback])) * on_demand
-    return total
+def _serves(running: Running, workload: Workload) -> bool:
+    return running.region == workload.region and running.workload == workload.name
 
 
-def _pool(market: Market, i: int, rank: int | None) -> dict[str, Any]:
-    safety = float(market.safety[i])
-    spot, listed = _usd(market.usd_per_hour[i]), _usd(market.on_demand_usd_per_hour[i])
-    answer: dict[str, Any] = {
-        "instance_type": str(market.instance_types[i]),
-        "zone_id": str(market.zone_ids[i]),
-        "spot_price": str(spot),
-        "on_demand_price": str(listed),
-        "monthly_cost": str(a_month(spot)),
-        "monthly_savings": str(a_month(listed) - a_month(spot)),
-        "safety_score": safety,
-        "risk_score": 1 - safety,
-        "interruption_probability": float(market.probability[i]),
-        "evidence": EVIDENCE[market.evidence[i]],
-    }
-    return answer if rank is None else {"rank": rank, **answer}
-
-
-def _on_demand(market: Market, fallback: int | None, count: int) -> dict[str, Any] | None:
-    if fallback is None:
-        return None
-    price = _usd(market.on_demand_usd_per_hour[fallback])
-    return {"instance_type": str(market.instance_types[fallback]), "count": count, "on_demand_price": str(price)}
-
-
-def _launches(
-    market: Market, chosen: list[tuple[int, int]], fallback: int | None, on_demand: int
-) -> list[tuple[str, dict[str, Any]]]:
-    steps = [
-        (
-            f"{market.instance_types[i]} in {market.zone_ids[i]}",
-            {
-                "instance_type": str(market.instance_types[i]),
-                "zone_id": str(market.zone_ids[i]),
-                "market": "spot",
-                "count": n,
-            },
-        )
-        for i, n in chosen
+def _left_out(case: Case) -> list[str]:
+    """What runs and belongs to no requirement: a misspelt name would count the savings against another bill."""
+    return [
+        f"{running.count} × {running.instance_type} in {running.region} of workload {running.workload!r}: "
+        "no requirement has that name and region, so they are not counted"
+        for running in case.state.instances
+        if not any(_serves(running, workload) for workload in case.requirements)
     ]
-    if on_demand and fallback is not None:
-        name = str(market.instance_types[fallback])
-        steps.append((name, {"instance_type": name, "market": "on-demand", "count": on_demand}))
-    return steps
-
-
-def _ages(market: Market) -> dict[str, str | None]:
-    return {
-        "spot_prices": _stamp(market.prices_as_of),
-        "on_demand_prices": _stamp(market.on_demand_as_of),
-        "advisor": _stamp(market.advisor_as_of),
-        "scores": _stamp(market.scored_at),
-    }
-
-
-def _stamp(when: datetime | None) -> str | None:
-    return None if when is None else when.isoformat().replace("+00:00", "Z")
-
-
-def _usd(value: float) -> Decimal:
-    return Decimal(f"{value:.6f}")
-
-
-def _money(value: Decimal | None) -> str | None:
-    return None if value is None else str(value)
 
 
 ENGINE = Engine(

@@ -1,4 +1,4 @@
-"""The whole demo, once for all stories that need it. Mark them xdist_group("demo"), or each worker starts its own."""
+"""The whole demo, once for all stories that need it."""
 
 from __future__ import annotations
 

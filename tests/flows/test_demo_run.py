@@ -13,7 +13,7 @@ from spotopt.local import house, services
 from tests.flows.conftest import PATIENCE, start_demo
 from tests.plugin import ROOT
 
-pytestmark = [pytest.mark.xdist_group("demo"), pytest.mark.timeout(900)]
+pytestmark = pytest.mark.timeout(900)
 
 
 def belongings(state):

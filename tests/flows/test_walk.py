@@ -7,7 +7,7 @@ import pytest
 PICTURES = Path(__file__).parents[2] / "test-results"
 PATIENCE = 90_000  # ms; CI has two cores for browser, server and worker
 
-pytestmark = [pytest.mark.xdist_group("demo"), pytest.mark.timeout(900)]
+pytestmark = pytest.mark.timeout(900)
 
 
 @pytest.fixture(params=[("light", 1280, 900), ("dark", 390, 844)], ids=["light-wide", "dark-phone"])

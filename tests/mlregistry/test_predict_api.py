@@ -278,6 +278,26 @@ class TestBadInput:
         assert post(ONE, body).status_code == 422
         assert post(MANY, body).status_code == 422
 
+    def test_five_megabytes_of_faults_get_a_short_answer(self):
+        strange = {f"field-{number}": 1 for number in range(250_000)}
+        for address, body in (
+            (ONE, M5 | strange),
+            (MANY, {"prediction_type": "spot_interruption", "inputs": [strange]}),
+        ):
+            answer = post(address, body)
+            assert answer.status_code == 422
+            assert len(answer.content) < 20_000
+            assert answer.json()["errors"][-1]["detail"] == "There is more; these are the first 100."
+
+    @pytest.mark.parametrize("price", ["NaN", "sNaN", "Infinity", "-Infinity", "1e400", "9" * 100_000])
+    def test_a_price_that_is_no_amount_is_refused(self, price):
+        assert faults(post(ONE, {**M5, "spot_price": price})) == ["#/spot_price"]
+        assert not Prediction.objects.exists()
+
+    def test_a_body_nested_beyond_reason_is_a_400(self):
+        answer = Client(headers=a_key()).post(ONE, b"[" * 100_000, content_type="application/json")
+        assert answer.status_code == 400
+
     def test_a_body_that_is_no_json_is_a_400(self):
         answer = Client(headers=a_key()).post(ONE, b"{", content_type="application/json")
         assert answer.status_code == 400

@@ -1,17 +1,20 @@
 """Scores of a region: what they rest on, what is unknown, and that each can be recomputed from its own row."""
 
 import json
+import time
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
 import pytest
-from django.db import connection
+from django.db import connection, transaction
 from django.test.utils import CaptureQueriesContext
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from instances.models import FetchSource, InstanceType, MarketFetch, OnDemandPrice, Pool, SpotAdvisorRating
 from mlregistry import feature_engine, loading, scoring
-from mlregistry.models import FeatureStatistics, PoolScore
+from mlregistry.models import FeatureStatistics, PoolScore, RegionScoring
+from mlregistry.score_rows import write_region_scoring
 from tests import factories
 from tests.factories import NOW
 from tests.mlregistry.a_market import TYPES, a_market, a_registered_model
@@ -132,6 +135,39 @@ def test_a_second_scoring_replaces_the_first_and_an_older_one_does_not():
     scoring.score_region("us-east-1", now=NOW + timedelta(minutes=5))
     assert PoolScore.objects.count() == 15
     assert {score.scored_at for score in PoolScore.objects.all()} == {NOW + timedelta(minutes=10)}
+
+
+@pytest.mark.django_db(transaction=True)
+def test_of_two_scorings_at_once_the_later_instant_stays_whoever_ends_last():
+    a_market()
+    scoring.score_region("us-east-1", now=NOW)
+    known = RegionScoring.objects.values().get()
+    del known["id"]
+    earlier, later = ({**known, "scored_at": NOW + timedelta(minutes=minutes)} for minutes in (5, 10))
+
+    def write_earlier() -> bool:
+        try:
+            return write_region_scoring(earlier)
+        finally:
+            connection.close()
+
+    with ThreadPoolExecutor(1) as other:
+        with transaction.atomic():
+            assert write_region_scoring(later)
+            second = other.submit(write_earlier)
+            wait_until_somebody_waits_for_a_lock()
+        assert second.result() is False
+    assert RegionScoring.objects.get().scored_at == NOW + timedelta(minutes=10)
+
+
+def wait_until_somebody_waits_for_a_lock() -> None:
+    deadline = time.monotonic() + 10
+    with connection.cursor() as cursor:
+        while time.monotonic() < deadline:
+            cursor.execute("SELECT count(*) FROM pg_locks WHERE NOT granted")
+            if cursor.fetchone()[0]:
+                return
+    raise AssertionError("the second scoring did not wait for the first")
 
 
 def test_a_short_history_is_said_in_days_and_leaves_safety_unknown():

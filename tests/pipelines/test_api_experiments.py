@@ -62,6 +62,13 @@ def test_decisions_are_filtered(query, count):
     assert a_browser(alice()).get(f"{LIST}?{query}").json()["count"] == count
 
 
+@pytest.mark.parametrize("since", ["0001-01-01T00:00:00%2B23:59", "9999-12-31T23:59:59Z", "2026-13-01", "yesterday"])
+def test_a_time_beyond_the_calendar_is_an_error_and_not_a_failure(since):
+    response = a_browser(alice()).get(f"{LIST}?since={since}")
+    assert response.status_code == 422
+    assert response.json()["errors"][0]["pointer"] == "?since"
+
+
 def test_a_longer_list_of_decisions_asks_no_more_questions(django_assert_num_queries):
     model = a_model()
     program = a_program(northwind(), Scope.READ)

@@ -134,6 +134,18 @@ def test_seven_hundred_types_take_no_more_queries_than_one(market, django_assert
     assert {p["instance_type"] for p in answer.json()["recommendations"][0]["top_pools"]} == {"m5.large"}
 
 
+def test_a_body_of_more_than_five_megabytes_is_not_read(market):
+    answer = ask(a_client(northwind()), cluster_id="x" * 5 * 2**20)
+    assert answer.status_code == 413
+    assert not EngineDecision.objects.exists()
+
+
+def test_a_thousand_kinds_of_nonsense_get_a_short_answer(market):
+    answer = ask(a_client(northwind()), constraints={f"field-{number}": 1 for number in range(100_000)})
+    assert answer.status_code == 422
+    assert len(answer.content) < 20_000
+
+
 @pytest.mark.parametrize("body", [b"", b"{", b"[]", b'"x"', b"null"])
 def test_a_body_that_is_no_request_gets_a_plain_refusal(market, body):
     answer = a_client(northwind()).post(ADDRESS, body, content_type="application/json")

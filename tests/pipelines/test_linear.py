@@ -6,6 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from decimal import Decimal
 
+import psycopg
 import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
@@ -267,6 +268,31 @@ def test_a_run_whose_worker_was_lost_is_taken_over_from_the_start():
     RunStep.objects.create(run=run, position=0, name="target", state="done", started_at=began, duration_ms=1)
     assert linear.evaluate(run, now=NOW).state == RunState.DONE
     assert run.steps.count() == len(STEPS)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_database_that_goes_away_half_way_fails_the_run_and_the_next_one_decides():
+    a_scored_market()
+    instance = a_plain_instance()
+    run = linear.request(instance, trigger="person", now=NOW)
+    with connection.execute_wrapper(the_server_ends_the_session_at("governance_quarantine")):
+        assert linear.evaluate(run, now=NOW).state == RunState.FAILED
+    run.refresh_from_db()
+    assert "terminating connection" in run.error
+    assert [(step.name, step.state) for step in run.steps.all()] == [("target", "done"), ("candidates", "failed")]
+    assert not ExperimentLog.objects.exists()
+    assert linear.evaluate(instance, now=NOW).state == RunState.DONE
+    assert ExperimentLog.objects.count() == 1
+
+
+def the_server_ends_the_session_at(table: str):
+    def wrapper(execute, statement, params, many, context):
+        if table in statement:
+            with psycopg.connect(**connection.get_connection_params(), autocommit=True) as other:
+                other.execute("SELECT pg_terminate_backend(%s)", [connection.connection.info.backend_pid])
+        return execute(statement, params, many, context)
+
+    return wrapper
 
 
 def test_a_worker_that_was_overtaken_writes_nothing_more():

@@ -6,6 +6,7 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone
 
+from accounts.models import AuditEntry
 from instances.models import Instance
 from mlregistry.scoring import score_region
 from pipelines import linear
@@ -118,6 +119,8 @@ def test_an_operator_queues_an_evaluation_and_a_viewer_may_not(client, market, d
     assert 'hx-trigger="every 1s"' in answer.content.decode()
     run = PipelineRun.objects.get()
     assert (run.state, run.requested_by) == (RunState.QUEUED, alice())
+    entry = AuditEntry.objects.get(deed="instance.evaluation_requested")
+    assert (entry.person, entry.organization, entry.subject) == (alice(), northwind(), f"instance/{instance.pk}")
 
 
 def test_a_second_press_joins_the_run_that_is_open(client, market):
@@ -188,4 +191,8 @@ def test_an_instance_that_vanished_keeps_its_page_and_leaves_the_console(client,
     Instance.objects.filter(pk=instance.pk).update(vanished_at=timezone.now() - timedelta(hours=1))
     signed_in(client, alice())
     assert "gone-now" not in client.get("/").content.decode()
-    assert "no longer sees this instance" in client.get(f"/instances/{instance.pk}/").content.decode()
+    page = client.get(f"/instances/{instance.pk}/").content.decode()
+    assert "no longer sees this instance" in page
+    assert "Evaluate now" not in page
+    assert client.post(f"/instances/{instance.pk}/evaluate/").status_code == 409
+    assert PipelineRun.objects.count() == 1

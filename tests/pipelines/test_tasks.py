@@ -3,11 +3,13 @@
 from datetime import timedelta
 
 import pytest
+from django.db import InterfaceError, OperationalError
 from django.utils import timezone
 
 from governance.models import ComponentRun
 from pipelines import tasks
 from pipelines.models import ExperimentLog, PipelineRun, RunState
+from pipelines.recording import ABANDONED
 from tests.factories import an_account
 from tests.pipelines.worlds import a_plain_instance, a_scored_market
 
@@ -59,3 +61,10 @@ def test_a_failed_evaluation_is_a_failed_run_of_the_component(queued):
 def test_a_run_that_was_removed_meanwhile_is_left_alone():
     tasks.evaluate_instance("00000000-0000-0000-0000-000000000000")
     assert not ComponentRun.objects.exists()
+
+
+def test_while_the_database_is_away_a_run_is_asked_for_again_once_its_worker_counts_as_lost(settings):
+    task = tasks.evaluate_instance
+    assert {OperationalError, InterfaceError} <= set(task.autoretry_for)
+    visible_again = settings.CELERY_BROKER_TRANSPORT_OPTIONS["visibility_timeout"]  # later, Redis hands it out twice
+    assert ABANDONED.total_seconds() < task.default_retry_delay < visible_again

@@ -115,7 +115,6 @@ def test_pure_benches_need_no_service():
 
 
 @pytest.mark.timeout(300)
-@pytest.mark.xdist_group("services")
 def test_benches_on_services_of_their_own_measure_every_row_and_leave_nothing():
     with tempfile.TemporaryDirectory(prefix="spotopt-bench-") as place:
         os.chmod(place, 0o755)  # PostgreSQL's own user passes through

@@ -10,7 +10,7 @@ from rest_framework.test import APIRequestFactory
 from spotopt.pagination import MOST, LimitOffset
 
 
-def paged(rows: range, **query: object) -> tuple[list[int], dict]:
+def paged(rows: range, **query):
     pages = LimitOffset()
     page = pages.paginate_queryset(rows, Request(APIRequestFactory().get("/", query)))
     return page, pages.get_paginated_response(page).data

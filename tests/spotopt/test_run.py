@@ -134,7 +134,7 @@ def test_tests_come_after_the_check_and_on_two_cores(checkout):
     told = run(checkout, "test", "-k", "a or b", CI="")
     assert told.returncode == 0, told.stderr
     asked = told.stdout.splitlines()[-1]
-    assert asked == "asked: -m pytest --dist loadgroup --durations 10 -n 2 -k a or b"
+    assert asked == "asked: -m pytest --durations 10 -n 2 -k a or b"
     said = [line.split(" ok")[0] for line in told.stderr.splitlines() if " ok " in line]
     assert said == ["ruff", "format", "mypy", "import contracts", "migrations", "django"]
 

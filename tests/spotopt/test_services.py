@@ -17,7 +17,7 @@ import redis
 from spotopt.local import postgres, services, supervise
 from tests import plugin
 
-pytestmark = pytest.mark.xdist_group("services")
+T = f"t_{plugin.worker()}"  # two workers share the services
 
 
 @pytest.fixture
@@ -121,18 +121,24 @@ def test_where_nobody_cannot_go_the_data_live_elsewhere(state):
 
 @pytest.mark.parametrize(
     "statement",
-    ["CREATE TABLE mine (x int)", "CREATE ROLE another", "SET ROLE owner", "CREATE DATABASE another", "DROP TABLE t"],
+    [
+        "CREATE TABLE mine (x int)",
+        "CREATE ROLE another",
+        "SET ROLE owner",
+        "CREATE DATABASE another",
+        "DROP TABLE {t}",
+    ],
 )
 def test_the_role_the_product_runs_as_owns_nothing(statement, owned_table):
     with pytest.raises(psycopg.errors.InsufficientPrivilege):
-        query(plugin.running(), statement)
+        query(plugin.running(), statement.format(t=T))
 
 
 def test_the_role_the_product_runs_as_uses_what_the_owner_makes(owned_table):
-    query(plugin.running(), "INSERT INTO t (word) VALUES ('a')")
-    query(plugin.running(), "UPDATE t SET word = 'b'")
-    assert query(plugin.running(), "SELECT word FROM t") == [("b",)]
-    query(plugin.running(), "DELETE FROM t")
+    query(plugin.running(), f"INSERT INTO {T} (word) VALUES ('a')")
+    query(plugin.running(), f"UPDATE {T} SET word = 'b'")
+    assert query(plugin.running(), f"SELECT word FROM {T}") == [("b",)]
+    query(plugin.running(), f"DELETE FROM {T}")
     assert query(plugin.running(), "SELECT rolsuper, rolbypassrls FROM pg_roles WHERE rolname = current_user") == [
         (False, False)
     ]
@@ -140,9 +146,9 @@ def test_the_role_the_product_runs_as_uses_what_the_owner_makes(owned_table):
 
 @pytest.fixture
 def owned_table():
-    query(plugin.running(), "CREATE TABLE t (id serial, word text)", role="owner")
+    query(plugin.running(), f"CREATE TABLE {T} (id serial, word text)", role="owner")
     yield
-    query(plugin.running(), "DROP TABLE t", role="owner")
+    query(plugin.running(), f"DROP TABLE {T}", role="owner")
 
 
 def test_a_chosen_database_that_is_none_is_refused_in_a_sentence(state, monkeypatch, tmp_path):

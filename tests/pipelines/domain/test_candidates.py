@@ -72,6 +72,8 @@ def test_a_subnet_that_differs_says_how():
 def test_an_own_subnet_that_is_full_or_unknown_is_no_place():
     assert "7 free addresses" in subnet_for(a_target(subnets=(a_subnet(free_addresses=7),)), "use1-az1")
     assert subnet_for(a_target(subnets=()), "use1-az1") == "the target's own subnet is not known"
+    not_told = a_target(subnets=(a_subnet(free_addresses=None),))
+    assert subnet_for(not_told, "use1-az1") == "subnet-1 has an unknown number of free addresses, 8 needed"
 
 
 def test_of_several_subnets_the_first_like_its_own_is_taken():

@@ -106,6 +106,13 @@ def test_the_zones_are_counted_after_the_move():
     assert judged(layers.zone_spread, fleet=arriving).outcome is Outcome.PASS
 
 
+def test_a_zone_nobody_can_name_is_no_zone_and_may_be_any_pool():
+    fleet = a_fleet(size=5, members_by_zone={"": 2, "use1-az1": 2, "use1-az2": 1})
+    assert judged(layers.zone_spread, fleet=fleet).value == 2
+    spot = a_fleet(size=10, spot_members_by_pool={"m5.large in use1-az2": 1, "m5.large in ": 1})
+    assert judged(layers.pool_share, fleet=spot).outcome is Outcome.FAIL
+
+
 def test_a_pool_takes_its_share_of_the_fleet_and_no_more():
     fleet = a_fleet(size=10, spot_members_by_pool={"m5.large in use1-az2": 1})
     assert judged(layers.pool_share, fleet=fleet).outcome is Outcome.PASS

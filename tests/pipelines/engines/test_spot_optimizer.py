@@ -8,15 +8,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from governance.domain.policy import Policy
 from instances.domain.pool import Product
 from instances.domain.snapshot import EVIDENCE, Market
+from mlregistry import predicting
 from pipelines.engines.contract import Case
-from pipelines.engines.spot_optimizer import ENGINE, Constraints, Running, State, Workload
+from pipelines.engines.spot_optimizer import ENGINE
+from pipelines.engines.spot_request import Constraints, Running, State, Workload
 
 NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
 
 
-def a_market(rows, *, region="eu-west-3", prices_as_of=NOW):
+def a_market(rows, *, region="eu-west-3", prices_as_of=NOW, on_demand_at=None):
     """rows: (type, zone, vcpus, gib, spot, on demand, safety, probability, evidence)"""
     columns = list(zip(*rows, strict=True)) if rows else [()] * 9
     floats = [np.array([np.nan if v is None else v for v in c], dtype=float) for c in columns[2:8]]
@@ -35,6 +38,7 @@ def a_market(rows, *, region="eu-west-3", prices_as_of=NOW):
         is_bare_metal=np.zeros(n, dtype=bool),
         usd_per_hour=floats[2],
         on_demand_usd_per_hour=floats[3],
+        on_demand_at=np.full(n, (on_demand_at or NOW).timestamp()),
         safety=floats[4],
         probability=floats[5],
         confidence=np.full(n, 0.9),
@@ -104,6 +108,15 @@ def test_old_prices_leave_everything_on_demand_and_say_so():
     assert any("3.0 h old" in warning for warning in answer.warnings)
 
 
+@pytest.mark.parametrize(("age", "saved"), [(49, "51.10"), (51, None)])
+def test_savings_against_list_prices_older_than_their_limit_are_unknown(age, saved):
+    market = a_market([pool(spot=0.03)], on_demand_at=NOW - timedelta(hours=age))
+    answer = asked(market, needs())
+    assert answer.recommendations[0]["monthly_savings"] == saved
+    assert answer.estimated_savings == (saved and Decimal(saved))
+    assert bool(answer.recommendations[0]["top_pools"]) is bool(saved)
+
+
 def test_an_empty_market_answers_with_a_warning_and_no_figure():
     answer = asked(a_market([]), needs())
     assert answer.estimated_savings is None
@@ -116,6 +129,50 @@ def test_savings_are_counted_against_what_runs_today():
     market = a_market([pool(spot=0.05, listed=0.1), pool("m5.large", "euw3-az2", spot=0.2, listed=0.3)])
     answer = asked(market, needs(2), state=state)
     assert answer.estimated_savings == Decimal("0.3") * 730 * 2 - Decimal("0.05") * 730 * 2
+
+
+def test_an_unknown_list_price_of_a_pool_is_null_and_no_figure():
+    market = a_market([pool(), pool("m5.large", spot=0.03, listed=None)])
+    first, second = asked(market, needs()).recommendations[0]["top_pools"]
+    assert (first["instance_type"], first["on_demand_price"], first["monthly_savings"]) == ("m5.large", None, None)
+    assert second["on_demand_price"] == "0.100000"
+
+
+def test_where_nothing_is_said_to_run_no_current_bill_is_made_up():
+    answer = asked(a_market([pool()]), needs(2)).recommendations[0]
+    assert (answer["current_instance_type"], answer["current_monthly_cost"]) == (None, None)
+    assert (answer["compared_with"], answer["compared_monthly_cost"]) == ("cheapest_on_demand", "146.00")
+
+
+def test_what_runs_at_an_unknown_price_is_named_and_saves_an_unknown_amount():
+    state = State(instances=(Running("x9.huge", "eu-west-3", 2, "web"),))
+    answer = asked(a_market([pool()]), needs(2), state=state)
+    assert answer.recommendations[0]["current_instance_type"] == "x9.huge"
+    assert answer.recommendations[0]["current_monthly_cost"] is None
+    assert answer.estimated_savings is None
+
+
+@pytest.mark.parametrize(
+    "running", [Running("c5.large", "eu-west-3", 2, "wbe"), Running("c5.large", "eu-west-1", 2, "web")]
+)
+def test_what_runs_and_belongs_to_no_requirement_is_said_and_not_dropped_in_silence(running):
+    answer = asked(a_market([pool()]), needs(2), state=State(instances=(running,)))
+    assert any("no requirement has that name and region" in warning for warning in answer.warnings)
+
+
+def test_limits_nobody_names_are_those_of_the_policy():
+    policy, limits = Policy(), Constraints()
+    assert limits.max_interruption_probability == policy.max_interruption_probability == predicting.MOST_PROBABLE
+    assert limits.min_safety_score == policy.min_safety_score == predicting.LEAST_SAFE
+    assert limits.min_savings == pytest.approx(float(policy.min_savings_percent) / 100)
+    assert limits.max_price_age_seconds == policy.max_price_age_hours * 3600
+    assert limits.max_score_age_seconds == policy.max_score_age_hours * 3600
+    assert limits.max_advisor_age_seconds == policy.max_advisor_age_hours * 3600
+    assert limits.max_on_demand_age_seconds == policy.max_on_demand_age_hours * 3600
+    assert limits.min_evidence == policy.min_evidence
+    assert limits.min_zones == policy.min_zones
+    assert limits.max_share_in_one_pool == policy.max_pool_share
+    assert limits.min_on_demand_share == policy.min_on_demand_share
 
 
 @given(
