@@ -17,9 +17,8 @@ env = Environment()
 # --- What must be known -------------------------------------------------------------------------------------------
 DEBUG = env.flag("DEBUG", False)
 SECRET_KEY = env.required("SECRET_KEY", why="sessions are signed with it; 50 random characters")
-AUDIT_KEY = env.text("AUDIT_KEY", "for debugging only")  # seals the audit log; the database must never hold it
-if not DEBUG:
-    AUDIT_KEY = env.required("AUDIT_KEY", why="the audit log is sealed with it; 50 random characters, kept for good")
+# the database must never hold it
+AUDIT_KEY = env.required("AUDIT_KEY", why="the audit log is sealed with it; 50 random characters, kept for good")
 ALLOWED_HOSTS = env.words("ALLOWED_HOSTS", ("127.0.0.1", "localhost"))
 CSRF_TRUSTED_ORIGINS = env.words("CSRF_TRUSTED_ORIGINS")
 IS_HTTPS = env.flag("HTTPS", True)

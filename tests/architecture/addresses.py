@@ -25,10 +25,6 @@ class Unswept(AssertionError):
 class Route:
     template: str
 
-    @property
-    def has_id(self) -> bool:
-        return bool(PARAMETER.search(self.template))
-
     def filled(self, ids: dict[tuple[str, str], Any]) -> str:
         """The address with Alice's ids, found by the segment before and the parameter's name. Raises Unswept."""
 
