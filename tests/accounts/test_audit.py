@@ -17,7 +17,7 @@ pytestmark = pytest.mark.django_db
 FORBIDDEN = [
     "UPDATE accounts_auditentry SET actor = 'nobody'",
     "DELETE FROM accounts_auditentry",
-    "TRUNCATE accounts_auditentry",
+    "TRUNCATE accounts_auditentry CASCADE",
 ]
 
 

@@ -56,6 +56,7 @@ def test_while_another_worker_scores_a_region_nobody_else_does():
             cursor.execute("SELECT pg_try_advisory_lock(7301, hashtext('score us-east-1'))")
             tasks.score_region("us-east-1")
             assert not PoolScore.objects.exists()
+            cursor.execute("SELECT pg_advisory_unlock_all()")  # closing alone lets go a moment later
     finally:
         other.close()
     with advisory_lock("score us-east-1") as is_ours:

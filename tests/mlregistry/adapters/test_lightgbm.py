@@ -129,7 +129,7 @@ def test_a_changed_byte_is_refused_or_still_a_tree(place, byte):
     "change, words",
     [
         ({"feature_version": "pools-0"}, "feature version 'pools-0'"),
-        ({"feature_hash": "0" * 64}, "hashes differ"),
+        ({"feature_hash": "0" * 64}, "have the hash 0{64}, here it is"),
         ({"features": list(reversed(NAMES))}, "in order"),
         ({"model_type": "price_predictor"}, "not a spot_predictor"),
         ({"horizon_seconds": 0}, "no time"),
