@@ -13,12 +13,12 @@ from typing import Any
 
 import redis
 from celery import current_app
-from django.conf import settings
-from django.db import DatabaseError, connection
+from django.db import connection
 from django.db.models import CharField, Q, QuerySet, Value
 from django.db.models.functions import Cast, Concat
 from kombu.exceptions import OperationalError as QueueDown
 
+from accounts.answering import cache_answers, database_answers
 from accounts.authentication import Caller
 from accounts.models import AwsAccount
 from accounts.ownership import owned
@@ -199,7 +199,7 @@ def lines(runs: Iterable[ComponentRun], caller: Caller) -> list[Line]:
 def beside() -> Beside:
     """Each part is asked itself, with little patience."""
     queues, workers = _queue()
-    return Beside(_has_database(), _has_cache(), queues, workers)
+    return Beside(database_answers(), cache_answers(patience=PATIENCE), queues, workers)
 
 
 def sizes() -> list[TableSize]:
@@ -232,25 +232,6 @@ def _line(run: ComponentRun, accounts: dict[int, str], instances: dict[int, str]
     if name:
         subject = f"{run.subject.split()[0]} of {name}" if kind is Subject.ZONES else name
     return Line(run, subject, run.detail if tells_all or name else "")
-
-
-def _has_database() -> bool:
-    try:
-        with connection.cursor() as cursor:
-            cursor.execute("SELECT 1")
-    except DatabaseError:
-        return False
-    return True
-
-
-def _has_cache() -> bool:
-    client = redis.Redis.from_url(settings.REDIS_CACHE_URL, socket_timeout=PATIENCE, socket_connect_timeout=PATIENCE)
-    try:
-        return bool(client.ping())
-    except redis.RedisError:
-        return False
-    finally:
-        client.close()
 
 
 def _queue() -> tuple[tuple[tuple[str, int], ...] | None, int | None]:

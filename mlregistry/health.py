@@ -7,10 +7,9 @@ from typing import Any
 
 import redis
 from celery import current_app
-from django.conf import settings
-from django.db import DatabaseError, connection
 from kombu.exceptions import OperationalError as QueueDown
 
+from accounts.answering import cache_answers, database_answers
 from mlregistry import loading
 from mlregistry.adapters.metadata import ModelRefused
 
@@ -55,25 +54,17 @@ def check() -> Health:
 
 
 def _database(problems: list[str]) -> bool:
-    try:
-        with connection.cursor() as cursor:
-            cursor.execute("SELECT 1")
-    except DatabaseError:
+    is_up = database_answers()
+    if not is_up:
         problems.append("PostgreSQL does not answer")
-        return False
-    return True
+    return is_up
 
 
 def _redis(problems: list[str]) -> bool:
-    client = redis.Redis.from_url(settings.REDIS_CACHE_URL, socket_timeout=PATIENCE, socket_connect_timeout=PATIENCE)
-    try:
-        client.ping()
-    except redis.RedisError:
+    is_up = cache_answers(patience=PATIENCE)
+    if not is_up:
         problems.append("Redis does not answer; scores come from PostgreSQL meanwhile")
-        return False
-    finally:
-        client.close()
-    return True
+    return is_up
 
 
 def _workers(problems: list[str]) -> int | None:
