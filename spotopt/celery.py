@@ -6,7 +6,7 @@ import os
 from contextlib import AbstractContextManager
 
 from celery import Celery, Task
-from celery.signals import beat_init, task_postrun, task_prerun
+from celery.signals import beat_init, task_postrun, task_prerun, worker_process_init
 from kombu import Queue
 
 from spotopt import timetable
@@ -63,3 +63,10 @@ def _end_report(task_id: str, retval: object = None, **_: object) -> None:
 @beat_init.connect
 def _seed_timetable(**_: object) -> None:
     timetable.seed()
+
+
+@worker_process_init.connect
+def _hear_of_models(**_: object) -> None:
+    from mlregistry import news
+
+    news.listen()
