@@ -8,7 +8,7 @@ from django.contrib import admin
 from django.db.models import Model, QuerySet
 from django.http import HttpRequest
 
-from pipelines.models import EngineDecision, ExperimentLog, PipelineRun, RunStep
+from pipelines.models import EngineDecision, ExperimentLog, PipelineRun, RunStep, ShadowDecision
 
 
 class ReadOnly(admin.options.BaseModelAdmin):
@@ -64,3 +64,11 @@ class EngineDecisionAdmin(ReadOnly, admin.ModelAdmin):
     list_filter = ("engine_name", "organization", "executed_at")
     search_fields = ("id", "request_id", "cluster_id")
     list_select_related = ("organization",)
+
+
+@admin.register(ShadowDecision)
+class ShadowDecisionAdmin(ReadOnly, admin.ModelAdmin):
+    list_display = ("experiment", "organization", "model", "decision", "interruption_probability", "latency_ms")
+    list_filter = ("decision", "organization", "model")
+    search_fields = ("experiment__id", "reason")
+    list_select_related = ("experiment", "organization", "model")

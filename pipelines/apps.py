@@ -9,5 +9,6 @@ class PipelinesConfig(AppConfig):
         "PipelineRun": "organization",
         "RunStep": "run__organization",
         "ExperimentLog": "organization",
+        "ShadowDecision": "organization",
         "EngineDecision": "organization",
     }
