@@ -201,7 +201,10 @@ SPECTACULAR_SETTINGS = {
     "COMPONENT_SPLIT_REQUEST": True,
     "SCHEMA_PATH_PREFIX": "/api/v1",
     "SORT_OPERATIONS": True,
-    "ENUM_NAME_OVERRIDES": {"ComponentStatusEnum": "governance.domain.components.Status"},
+    "ENUM_NAME_OVERRIDES": {
+        "ComponentStatusEnum": "governance.domain.components.Status",
+        "ModelStatusEnum": "mlregistry.models.registry.ModelStatus",
+    },
     "POSTPROCESSING_HOOKS": [
         "drf_spectacular.hooks.postprocess_schema_enums",
         "spotopt.schema.say_how_it_refuses",
@@ -209,6 +212,11 @@ SPECTACULAR_SETTINGS = {
 }
 API_BODY_LIMIT_MIB = env.whole("API_BODY_LIMIT_MIB", 8, least=1)
 DATA_UPLOAD_MAX_MEMORY_SIZE = API_BODY_LIMIT_MIB * 2**20
+FILE_UPLOAD_HANDLERS = [
+    "spotopt.bodies.NoLargerThanModels",
+    "django.core.files.uploadhandler.MemoryFileUploadHandler",
+    "django.core.files.uploadhandler.TemporaryFileUploadHandler",
+]
 
 # --- The browser --------------------------------------------------------------------------------------------------
 STATIC_URL = "static/"

@@ -26,7 +26,7 @@ from django.urls import include, path
 
 from accounts.models import AuditEntry, Invitation
 from instances.models import Instance, InventorySync
-from mlregistry.models import Prediction
+from mlregistry.models import Assignment, ModelVersion, Prediction
 from pipelines.models import EngineDecision
 from spotopt import urls
 from tests.architecture.addresses import METHODS, PARAMETER, Asked, Route, Unswept, requests, routes
@@ -47,6 +47,7 @@ from tests.factories import (
     southwind,
     zones_of,
 )
+from tests.mlregistry.a_market import a_registered_model
 
 pytestmark = [pytest.mark.django_db, pytest.mark.timeout(600)]
 
@@ -67,7 +68,7 @@ NOISE = (
 )
 
 MADE = ((re.compile(rb'"id": ?\d+'), b"NUMBER"),)  # of what the stranger just made; sequences are shared
-NOT_HERS = {"name"}  # parts of an address that are no id of anybody's: a component's name
+NOT_HERS = {"name", "model_id"}  # parts of an address that are nobody's: a component's name, what all share
 
 
 @dataclass(frozen=True)
@@ -77,6 +78,11 @@ class Alices:
     ids: dict[tuple[str, str], Any]
     words: dict[str, Any]
     marks: tuple[str, ...]
+
+
+def shared_model() -> ModelVersion:
+    """Of the installation, and active: a stranger reads it too, but not who uses it."""
+    return ModelVersion.objects.filter(is_active=True).first() or a_registered_model(name="of-all")
 
 
 def alices_world() -> Alices:
@@ -102,8 +108,13 @@ def alices_world() -> Alices:
         response={MARK: 1},
         executed_at=NOW,
     )
+    model = shared_model()
+    Assignment.objects.create(
+        organization=organization, account=account, instance=instance, model=model, kind="serving", assigned_at=NOW
+    )
     Prediction.objects.create(
         organization=organization,
+        model=model,
         prediction_type="spot_interruption",
         inputs={MARK: 1},
         output={MARK: 1},
@@ -119,6 +130,7 @@ def alices_world() -> Alices:
     ids = {
         ("instances", "pk"): instance.pk,
         ("instances", "instance_id"): instance.pk,
+        ("models", "model_id"): model.pk,
         ("runs", "pk"): run.pk,
         ("runs", "run_id"): run.pk,
         ("decisions", "pk"): experiment.pk,
@@ -193,6 +205,7 @@ def answers(sweep: list[Asked], client: Callable[[], Client]) -> list[tuple[int,
 def sweep_as(client: Callable[[], Client], wanted: list[Route]) -> set[bytes]:
     """Fails with every request whose answer depends on Alice; returns the bodies of those that were granted."""
     with time_machine.travel(NOW, tick=False):
+        shared_model()
         with transaction.atomic():
             alice = alices_world()
             sweep = [asked for route in wanted for asked in requests(route, alice.ids, alice.words, MARK)]
