@@ -21,6 +21,7 @@ logger = logging.getLogger(__name__)
 
 CHANNEL = "spotopt:models"
 PATIENCE_SECONDS = 0.5  # for telling; whoever activates does not wait for Redis
+LOOKS_AFTER_SECONDS = 30  # of silence, whether the connection still is one
 AGAIN_AFTER_SECONDS = 5.0  # Redis is away
 
 
@@ -62,13 +63,14 @@ def _hear() -> None:
 
 def _follow() -> None:
     """Load now, for a word may have been missed, and at every word. Raises redis.RedisError when Redis goes away."""
-    client = redis.Redis.from_url(settings.REDIS_CACHE_URL, socket_keepalive=True)
+    client = redis.Redis.from_url(settings.REDIS_CACHE_URL, health_check_interval=LOOKS_AFTER_SECONDS)
     try:
         with client.pubsub(ignore_subscribe_messages=True) as channel:
             channel.subscribe(CHANNEL)
             _load()
-            for _ in channel.listen():
-                _load()
+            while True:
+                if channel.get_message(timeout=LOOKS_AFTER_SECONDS) is not None:
+                    _load()
     finally:
         client.close()
 
@@ -77,7 +79,7 @@ def _load() -> None:
     """What fails here fails again at the next use, where somebody is told."""
     try:
         model = loading.active_model()
-        logger.info("model in memory", extra={"model": f"{model.name} {model.version}", "process": os.getpid()})
+        logger.info("model in memory", extra={"model": f"{model.name} {model.version}"})
     except (ModelRefused, DatabaseError) as error:
         logger.warning("the active model is not loaded", exc_info=error)
     finally:

@@ -203,7 +203,7 @@ SPECTACULAR_SETTINGS = {
     "SORT_OPERATIONS": True,
     "ENUM_NAME_OVERRIDES": {
         "ComponentStatusEnum": "governance.domain.components.Status",
-        "ModelStatusEnum": "mlregistry.models.registry.ModelStatus",
+        "ModelStatusEnum": [(status, status) for status in ("testing", "graduated", "rejected")],
     },
     "POSTPROCESSING_HOOKS": [
         "drf_spectacular.hooks.postprocess_schema_enums",

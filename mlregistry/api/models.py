@@ -33,9 +33,10 @@ from mlregistry.sandbox import SandboxOff
 IN_THE_WAY = OpenApiResponse(description="A state stands in the way; `state` names it.")
 
 
-def model_or_404(model_id: int) -> ModelVersion:
-    """A registered model that was not deleted, without its card."""
-    found = ModelVersion.objects.present().defer("metadata", "trial").filter(pk=model_id).first()
+def model_or_404(model_id: int, *, with_card: bool = False) -> ModelVersion:
+    """A registered model that was not deleted."""
+    rows = ModelVersion.objects.present()
+    found = (rows if with_card else rows.defer("metadata", "trial")).filter(pk=model_id).first()
     if found is None:
         raise Http404
     return found
@@ -174,7 +175,7 @@ class Details(APIView):
 
     @extend_schema(summary="What is known of a model?", responses=bodies.DetailsSerializer, examples=examples.DETAILS)
     def get(self, request: Request, model_id: int) -> Response:
-        version = model_or_404(model_id)
+        version = model_or_404(model_id, with_card=True)
         body = {
             "model_id": version.pk,
             "metadata": version.metadata,

@@ -24,8 +24,8 @@ def platform_key():
     return a_program(None, Scope.MANAGE, Scope.READ)
 
 
-def activate(client, version, **changes):
-    body = {"model_id": version.pk, "version": version.version} | changes
+def activate(client, model, **changes):
+    body = {"model_id": model.pk, "version": model.version} | changes
     return client.post(f"{MODELS}/activate", body, content_type="application/json")
 
 

@@ -12,6 +12,7 @@ from django.test import Client
 from accounts.domain import Scope
 from accounts.models import AuditEntry
 from mlregistry import loading, sandbox
+from mlregistry.adapters.lightgbm import load
 from mlregistry.models import ModelFile, ModelVersion
 from tests.factories import a_person, a_program, northwind
 from tests.mlregistry import a_model
@@ -61,8 +62,6 @@ def test_what_is_kept_and_loaded_is_what_the_sandboxed_reader_wrote(platform_key
 
 
 def a_model_answers(sample):
-    from mlregistry.adapters.lightgbm import load
-
     return load(a_model.model_bytes(), a_model.metadata()).predict(sample)
 
 
@@ -165,8 +164,9 @@ def test_a_form_that_is_far_too_long_is_refused_before_it_is_read(settings):
             raise AssertionError("the form was read")
 
     client = a_program(None, Scope.MANAGE)
-    extra = {"wsgi.input": Unread(), "CONTENT_LENGTH": str(3 * 2**20)}
-    answer = client.generic("POST", ADDRESS, b"", "multipart/form-data; boundary=x", **extra)
+    media = "multipart/form-data; boundary=x"
+    extra = {"wsgi.input": Unread(), "CONTENT_LENGTH": str(3 * 2**20), "CONTENT_TYPE": media}
+    answer = client.generic("POST", ADDRESS, **extra)
     assert answer.status_code == 413
 
 
@@ -175,6 +175,7 @@ def test_a_signed_in_stranger_cannot_fill_the_disk_either(settings):
     settings.MODEL_UPLOAD_LIMIT_MIB, settings.DATA_UPLOAD_MAX_MEMORY_SIZE = 1, 2**20
     client = Client(enforce_csrf_checks=True)
     client.force_login(a_person(organization=northwind()))
+    client.cookies["csrftoken"] = "x" * 32
     answer = client.post(ADDRESS, a_form(b"x" * 3 * 2**20))
     assert answer.status_code == 413
 
