@@ -78,12 +78,18 @@ def usage(version: ModelVersion, caller: Caller, *, now: datetime) -> Usage:
 def performance(version: ModelVersion, caller: Caller, *, since: datetime | None = None) -> tuple[Accuracy, Counted]:
     """Figures over the newest predictions whose outcome is known, and how many predictions there are in all."""
     rows = predictions_of(version, caller)
+    return judged(version, caller, since=since), _count(rows.filter(created_at__gte=since) if since else rows)
+
+
+def judged(version: ModelVersion, caller: Caller, *, since: datetime | None = None) -> Accuracy:
+    """The figures alone."""
+    rows = predictions_of(version, caller)
     rows = rows.filter(created_at__gte=since) if since else rows
-    judged = rows.filter(outcome__in=(Outcome.INTERRUPTED, Outcome.SURVIVED), probability__isnull=False)
-    known = list(judged.order_by("-pk").values_list("outcome", "probability")[:MOST_JUDGED])
+    labelled = rows.filter(outcome__in=(Outcome.INTERRUPTED, Outcome.SURVIVED), probability__isnull=False)
+    known = list(labelled.order_by("-pk").values_list("outcome", "probability")[:MOST_JUDGED])
     label = np.array([outcome == Outcome.INTERRUPTED for outcome, _ in known], dtype=bool)
     probability = np.array([probability for _, probability in known], dtype=np.float64)
-    return accuracy(label, probability, MOST_PROBABLE), _count(rows)
+    return accuracy(label, probability, MOST_PROBABLE)
 
 
 def _count(rows: QuerySet[Prediction]) -> Counted:

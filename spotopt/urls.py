@@ -30,6 +30,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("", include("pipelines.urls")),
     path("", include("accounts.urls")),
     path("", include("instances.urls")),
+    path("", include("mlregistry.urls")),
     path("", include("governance.urls")),
     path("api/v1/", include(api)),
     re_path(r"^api/", problems.unknown_route),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.db.models import Count, Q, QuerySet
+from django.db.models import QuerySet
 from django.http import Http404
 from django.utils import timezone
 from drf_spectacular.utils import extend_schema, extend_schema_view
@@ -23,6 +23,7 @@ from mlregistry.api import model_bodies as bodies
 from mlregistry.api import model_examples as examples
 from mlregistry.api.models import IN_THE_WAY, model_or_404
 from mlregistry.api.views import ModelList
+from mlregistry.listing import with_assignments
 from mlregistry.models import Assignment, AssignmentKind, ModelStatus, ModelVersion
 
 ASSIGNS = requires(scope=Scope.MANAGE, role=Role.ADMIN)
@@ -40,17 +41,6 @@ class LabModelList(ModelList):
         if getattr(self, "swagger_fake_view", False):
             return rows
         return with_assignments(rows, owned(Assignment, caller_of(self.request)))
-
-
-def with_assignments(rows: QuerySet[ModelVersion], own: QuerySet[Assignment]) -> QuerySet[ModelVersion]:
-    """Each model with how many of these assignments name it."""
-    ours = Q(assignments__in=own)
-    by_name = ours & Q(assignments__instance__isnull=False)
-    return rows.annotate(
-        serving_instances=Count("assignments", by_name & Q(assignments__kind=AssignmentKind.SERVING), distinct=True),
-        shadow_instances=Count("assignments", by_name & Q(assignments__kind=AssignmentKind.SHADOW), distinct=True),
-        shares=Count("assignments", ours & Q(assignments__instance=None), distinct=True),
-    )
 
 
 class Status(APIView):

@@ -38,6 +38,8 @@ DEEDS = [
     Deed("get", "/instances/0/", Role.VIEWER),
     Deed("get", f"/runs/{NOBODY}/", Role.VIEWER),
     Deed("get", f"/decisions/{NOBODY}/", Role.VIEWER),
+    Deed("get", "/models/", Role.VIEWER),
+    Deed("get", "/models/0/", Role.VIEWER),
     Deed("get", "/second-factor/", Role.VIEWER),
     Deed("get", "/accounts/", Role.VIEWER),
     Deed("get", "/accounts/0/", Role.VIEWER),
@@ -84,6 +86,9 @@ DEEDS = [
     Deed("get", "/keys/", Role.ADMIN),
     Deed("post", "/keys/", Role.ADMIN),
     Deed("post", "/keys/0/revoke/", Role.ADMIN),
+    Deed("get", "/models/0/assign/", Role.ADMIN),
+    Deed("post", "/models/0/assign/", Role.ADMIN),
+    Deed("post", "/assignments/0/end/", Role.ADMIN),
     Deed("get", "/accounts/new/", Role.ADMIN),
     Deed("get", "/accounts/0/role/", Role.ADMIN),
     Deed("get", "/accounts/0/role/terraform/", Role.ADMIN),
@@ -111,6 +116,13 @@ OF_THE_PLATFORM = [
     ("delete", "/api/v1/ml/models/0"),
     ("post", "/api/v1/lab/models/0/status"),
     ("post", "/api/v1/ml/pricing/fetch"),
+]
+PAGES_OF_THE_PLATFORM = [
+    ("get", "/models/upload/"),
+    ("post", "/models/upload/"),
+    ("post", "/models/0/activate/"),
+    ("post", "/models/0/status/"),
+    ("post", "/models/0/delete/"),
 ]
 OF_THE_API = [deed for deed in DEEDS if deed.scope]
 
@@ -156,3 +168,13 @@ def test_what_all_share_is_written_by_the_platform_alone(method, address):
         assert may(a_program(northwind(), scope)) == (scope is Scope.MANAGE), scope
     assert may(a_browser(a_person(organization=northwind(), role=Role.VIEWER, is_staff=True)))
     assert getattr(Client(), method)(address).status_code == 401
+
+
+@pytest.mark.parametrize(("method", "address"), PAGES_OF_THE_PLATFORM)
+def test_pages_that_write_what_all_share_open_to_the_platform_alone(method, address):
+    for role in Role:
+        browser = a_browser(a_person(organization=northwind(), role=role))
+        assert getattr(browser, method)(address).status_code == 403, role
+    staff = a_browser(a_person(organization=northwind(), role=Role.VIEWER, is_staff=True))
+    assert getattr(staff, method)(address).status_code in (200, 404)
+    assert getattr(Client(), method)(address).status_code == 302

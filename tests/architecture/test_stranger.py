@@ -109,7 +109,7 @@ def alices_world() -> Alices:
         executed_at=NOW,
     )
     model = shared_model()
-    Assignment.objects.create(
+    assignment = Assignment.objects.create(
         organization=organization, account=account, instance=instance, model=model, kind="serving", assigned_at=NOW
     )
     Prediction.objects.create(
@@ -131,6 +131,7 @@ def alices_world() -> Alices:
         ("instances", "pk"): instance.pk,
         ("instances", "instance_id"): instance.pk,
         ("models", "model_id"): model.pk,
+        ("assignments", "assignment_id"): assignment.pk,
         ("runs", "pk"): run.pk,
         ("runs", "run_id"): run.pk,
         ("decisions", "pk"): experiment.pk,
