@@ -9,6 +9,7 @@ import sys
 import pytest
 
 from mlregistry import lockdown, sandbox
+from mlregistry.checks import models_can_be_read_safely
 from mlregistry.lockdown import Limits
 from mlregistry.sandbox import SandboxFailed, SandboxOff
 from tests import plugin
@@ -142,3 +143,11 @@ def test_a_second_thread_keeps_the_door_open_so_it_is_refused():
 def test_no_call_is_both_allowed_and_refused(machine):
     numbers = [*machine.allowed, *machine.mapping, *machine.refused]
     assert len(numbers) == len(set(numbers))
+
+
+def test_a_deployment_check_says_when_models_cannot_be_taken(monkeypatch):
+    assert models_can_be_read_safely(None) == []
+    monkeypatch.setattr(platform, "machine", lambda: "riscv64")
+    (warning,) = models_can_be_read_safely(None)
+    assert "riscv64" in warning.msg
+    assert "503" in warning.hint
