@@ -16,7 +16,7 @@ MODEL: dict[str, Any] = {
     "active": True,
     "status": "graduated",
     "is_experimental": False,
-    "feature_version": "pools-1",
+    "feature_version": "pools-2",
     "horizon_seconds": 3600,
     "file_sha256": SHA256,
     "metadata_sha256": "0f8e2a9c7c8f1f3b2d4e5a6978b0c1d2e3f405162738495a6b7c8d9e0f1a2b3c",
