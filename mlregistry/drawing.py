@@ -8,7 +8,8 @@ from dataclasses import dataclass
 
 from mlregistry.domain.accuracy import Bin
 
-SIZE, MARGIN = 240, 34
+SIZE, MARGIN = 420, 44
+ENDS = (0.04, 0.08, 0.2, 0.4, 0.6, 0.8, 1.0)  # of the axes: quarters of these are whole per cents
 TICKS = (0.0, 0.25, 0.5, 0.75, 1.0)
 
 
@@ -45,7 +46,8 @@ def calibration_plot(bins: Sequence[Bin]) -> CalibrationPlot | None:
     if not bins:
         return None
     largest = max(each.count for each in bins)
-    most = max(0.05, *(max(each.predicted, each.observed) for each in bins))
+    farthest = max(max(each.predicted, each.observed) for each in bins)
+    most = next(end for end in ENDS if end >= min(farthest, 1.0))
 
     def x(value: float) -> float:
         return round(MARGIN + value / most * (SIZE - 2 * MARGIN), 1)
@@ -62,6 +64,5 @@ def calibration_plot(bins: Sequence[Bin]) -> CalibrationPlot | None:
         )
         for each in bins
     ]
-    digits = 0 if most >= 0.2 else 1
-    ticks = tuple(Tick(f"{part * most:.{digits}%}", x(part * most), y(part * most)) for part in TICKS)
+    ticks = tuple(Tick(f"{part * most:.0%}", x(part * most), y(part * most)) for part in TICKS)
     return CalibrationPlot(SIZE, MARGIN, SIZE - MARGIN, tuple(dots), ticks)
