@@ -19,7 +19,6 @@ from mlregistry.adapters.metadata import ModelRefused
 
 logger = logging.getLogger(__name__)
 
-CHANNEL = "spotopt:models"
 PATIENCE_SECONDS = 0.5  # for telling; whoever activates does not wait for Redis
 LOOKS_AFTER_SECONDS = 30  # of silence, whether the connection still is one
 AGAIN_AFTER_SECONDS = 5.0  # Redis is away
@@ -28,6 +27,11 @@ AGAIN_AFTER_SECONDS = 5.0  # Redis is away
 def announce() -> None:
     """Tell every process, once the transaction stands. Redis away: they find out at their next use."""
     transaction.on_commit(_publish)
+
+
+def channel_name() -> str:
+    """Of this installation: Redis knows no databases where channels are concerned, and others may use it too."""
+    return f"spotopt:models:{settings.DATABASES['default']['NAME']}"
 
 
 def listen() -> None:
@@ -44,7 +48,7 @@ def _publish() -> None:
     patience = PATIENCE_SECONDS
     client = redis.Redis.from_url(settings.REDIS_CACHE_URL, socket_timeout=patience, socket_connect_timeout=patience)
     try:
-        client.publish(CHANNEL, "activated")
+        client.publish(channel_name(), "activated")
     except redis.RedisError as error:
         logger.warning("an activation was not announced; processes find it at their next use", exc_info=error)
     finally:
@@ -66,7 +70,7 @@ def _follow() -> None:
     client = redis.Redis.from_url(settings.REDIS_CACHE_URL, health_check_interval=LOOKS_AFTER_SECONDS)
     try:
         with client.pubsub(ignore_subscribe_messages=True) as channel:
-            channel.subscribe(CHANNEL)
+            channel.subscribe(channel_name())
             _load()
             while True:
                 if channel.get_message(timeout=LOOKS_AFTER_SECONDS) is not None:

@@ -56,6 +56,9 @@ class NoSuchMove(Exception):
     """A rejected model goes back to testing before anything else."""
 
 
+REFUSALS = (NotActivatable, StillActive, StillAssigned, NoSuchMove)
+
+
 def store(
     content: bytes,
     metadata: Mapping[str, Any],

@@ -87,7 +87,7 @@ def test_a_process_that_missed_the_word_finds_out_at_its_next_use(processes, set
 @pytest.mark.django_db
 def test_nothing_is_announced_before_it_stands(django_capture_on_commit_callbacks):
     with redis.Redis.from_url(settings.REDIS_CACHE_URL) as client, client.pubsub() as channel:
-        channel.subscribe(news.CHANNEL)
+        channel.subscribe(news.channel_name())
         channel.get_message(timeout=PATIENCE)
         with django_capture_on_commit_callbacks() as callbacks:
             a_registered_model()

@@ -5,6 +5,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from accounts.authentication import member
+from governance.models import OptimizationPolicy
 from mlregistry import assigning, loading, registry
 from mlregistry.models import AssignmentKind, ModelFile, ModelStatus, PoolScore, Prediction
 from mlregistry.scoring import score_region
@@ -13,7 +14,7 @@ from pipelines import linear
 from pipelines.models import RunState, ShadowDecision
 from pipelines.picture import drawn
 from pipelines.replaying import replay
-from tests.factories import NOW, alice
+from tests.factories import NOW, alice, northwind
 from tests.mlregistry.a_market import a_registered_model
 from tests.pipelines.worlds import a_plain_instance, a_scored_market
 
@@ -100,17 +101,26 @@ def test_a_damaged_assigned_model_fails_the_run_and_no_other_judges_instead():
     assert "SHA-256 differs" in run.error
 
 
+def a_cautious_instance():
+    """Of an account that takes no risk that the model of tests sees anywhere."""
+    instance = a_plain_instance()
+    OptimizationPolicy.objects.create(
+        organization=northwind(), account=instance.account, overrides={"max_interruption_probability": 0.05}
+    )
+    return instance
+
+
 class TestInShadow:
     def test_a_shadow_model_is_asked_beside_and_only_logs(self):
         a_scored_market()
-        version, instance = a_second_model(status=ModelStatus.TESTING), a_plain_instance()
+        version, instance = a_second_model(status=ModelStatus.TESTING), a_cautious_instance()
         alone = decided(instance)
         assign(version, instance, AssignmentKind.SHADOW)
         found = decided(instance)
         assert (found.model, found.decision, found.reason) == (None, alone.decision, alone.reason)
         beside = found.beside
         assert (beside.model, beside.evidence) == (version, "trace")
-        assert beside.interruption_probability > 0.2  # so it would stay
+        assert beside.interruption_probability > 0.05  # so it would stay
         assert beside.decision == "STAY"
         shadow = Prediction.objects.get(is_shadow=True)
         assert (shadow.model, shadow.probability) == (version, beside.interruption_probability)
@@ -119,7 +129,7 @@ class TestInShadow:
 
     def test_it_is_a_step_of_the_picture_where_there_is_one(self):
         a_scored_market()
-        instance = a_plain_instance()
+        instance = a_cautious_instance()
         assign(a_second_model(), instance, AssignmentKind.SHADOW)
         run = linear.evaluate(instance, now=NOW)
         boxes = drawn(run)
