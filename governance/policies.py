@@ -13,7 +13,7 @@ from django.db.models import F, QuerySet
 from accounts import audit
 from accounts.authentication import Caller
 from accounts.models import AuditEntry, AwsAccount, Organization
-from governance.domain.limits import faults
+from governance.domain.limits import canonical, faults
 from governance.domain.policy import Policy
 from governance.models import OptimizationPolicy
 from instances import instance_settings
@@ -53,6 +53,12 @@ class Place:
             return "instance"
         return "organization" if self.account is None else "account"
 
+    @property
+    def name(self) -> str:
+        if self.instance is not None:
+            return self.instance.name or self.instance.instance_id
+        return self.organization.name if self.account is None else self.account.name
+
 
 @dataclass(frozen=True, slots=True)
 class Standing:
@@ -75,6 +81,13 @@ def policy_in_force(account: AwsAccount, instance: Instance | None = None) -> Po
     if instance is not None:
         layers.append(("instance", instance.policy_overrides))
     return Policy().merge(*layers)
+
+
+def above(place: Place) -> Place | None:
+    """Whose limits hold where the place sets none; None above an organization: the defaults."""
+    if place.instance is not None:
+        return Place(place.organization, place.account)
+    return None if place.account is None else Place(place.organization)
 
 
 def in_force_at(place: Place) -> Policy:
@@ -102,6 +115,7 @@ def change(place: Place, overrides: Mapping[str, Any], *, seen: int, by: Caller,
     found = faults(overrides)
     if found:
         raise Unacceptable(found)
+    overrides = canonical(overrides)
     if place.instance is not None:
         return _change_instance(place, overrides, seen=seen, by=by, now=now)
     before = standing(place)

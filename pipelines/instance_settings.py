@@ -50,6 +50,8 @@ def change(instance: Instance, wanted: Mapping[str, Any], *, seen: int, by: Call
     wrong = limits.faults(wanted.get("policy_overrides", {}))
     if wrong:
         raise Invalid({f"policy_overrides/{name}": fault for name, fault in wrong.items()})
+    if "policy_overrides" in wanted:
+        wanted = {**wanted, "policy_overrides": limits.canonical(wanted["policy_overrides"])}
     with transaction.atomic():
         model = _changed_model(instance, wanted)
         row = instance_settings.change(instance, wanted, seen=seen, by=by, now=now, is_touched=model is not False)

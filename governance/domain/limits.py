@@ -13,7 +13,7 @@ from enum import StrEnum
 from typing import Any
 
 from governance.domain.change_window import WEEKDAYS
-from governance.domain.policy import Acting, Evidence, read
+from governance.domain.policy import Acting, Evidence, Policy, as_overrides, read
 
 ALWAYS = "always"
 WINDOW = re.compile(r"(\d\d:\d\d)\s*[-–]\s*(\d\d:\d\d)((?:\s+[a-z]{3})*)(?:\s+([A-Za-z_+\-/0-9]+))?")
@@ -129,6 +129,12 @@ def faults(overrides: Mapping[str, Any]) -> dict[str, str]:
     if values.get("acting", Acting.SHADOW) is not Acting.SHADOW:
         found["acting"] = NOTHING_ACTS
     return found
+
+
+def canonical(overrides: Mapping[str, Any]) -> dict[str, Any]:
+    """Overrides without faults, each value in the one spelling that is stored. Raises PolicyError for others."""
+    everything = as_overrides(Policy().merge(("overrides", overrides)))
+    return {name: everything[name] for name in overrides}
 
 
 def typed(limit: Limit, text: str) -> Any:

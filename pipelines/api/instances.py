@@ -55,6 +55,7 @@ class InstanceFilters(StrictFilters):
     is_spot = Flag()
     instance_type = filters.CharFilter()
     pipeline_mode = filters.ChoiceFilter(choices=[(m.value, m.value) for m in PipelineMode])
+    has_overrides = Flag(method="overriding", help_text="Whether it sets limits of its own")
     decision = filters.ChoiceFilter(method="decided", choices=DECISIONS, help_text="Of the last evaluation")
     search = filters.CharFilter(method="matching", max_length=120, help_text="In name, id or type")
     ordering = Ordering(
@@ -75,6 +76,9 @@ class InstanceFilters(StrictFilters):
     class Meta:
         model = Instance
         fields: list[str] = []
+
+    def overriding(self, rows: QuerySet[Instance], name: str, value: bool) -> QuerySet[Instance]:
+        return rows.exclude(policy_overrides={}) if value else rows.filter(policy_overrides={})
 
     def decided(self, rows: QuerySet[Instance], name: str, value: str) -> QuerySet[Instance]:
         return rows.filter(Q(decision=None) if value == UNDECIDED else Q(decision=value))
