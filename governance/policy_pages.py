@@ -27,7 +27,7 @@ ADMINS_ONLY = "Limits are for admins and owners of the organization to change."
 @signed_in()
 def organization(request: HttpRequest) -> HttpResponse:
     """The limits that hold wherever nobody says otherwise."""
-    caller = caller_of(request)
+    caller = _caller(request)
     assert caller.organization is not None  # signed_in saw to it
     return _policy(request, caller, Place(caller.organization))
 
@@ -36,7 +36,7 @@ def organization(request: HttpRequest) -> HttpResponse:
 @signed_in()
 def account(request: HttpRequest, pk: int) -> HttpResponse:
     """The limits of one account."""
-    caller = caller_of(request)
+    caller = _caller(request)
     found = owned_or_404(AwsAccount.objects.select_related("organization"), caller, pk=pk)
     return _policy(request, caller, Place(found.organization, found))
 
@@ -45,7 +45,7 @@ def account(request: HttpRequest, pk: int) -> HttpResponse:
 @signed_in()
 def instance(request: HttpRequest, pk: int) -> HttpResponse:
     """The limits of one instance."""
-    caller = caller_of(request)
+    caller = _caller(request)
     rows = Instance.objects.select_related("account__organization").defer("facts")
     found = owned_or_404(rows, caller, pk=pk)
     return _policy(request, caller, Place(found.account.organization, found.account, found))
@@ -56,8 +56,6 @@ def _policy(request: HttpRequest, caller: Caller, place: Place) -> HttpResponse:
     faults: dict[str, str] = {}
     refusal = ""
     if request.method == "POST":
-        if not _may_change(caller):
-            raise PermissionDenied(ADMINS_ONLY)
         typed, overrides = policy_reading.sent(request.POST.dict())
         try:
             policies.change(place, overrides, seen=_seen(request), by=caller, now=timezone.now())
@@ -90,6 +88,14 @@ def _overtaken(error: ChangedMeanwhile) -> str:
     by, at = error.state["changed_by"] or "A key", error.state["changed_at"]
     who = f"{by} changed these limits at {at:%Y-%m-%d %H:%M} UTC, after you had opened the page." if at else str(error)
     return f"{who} “In force” is as it is now, “Set here” is what you typed: keep it again if you still mean it."
+
+
+def _caller(request: HttpRequest) -> Caller:
+    """Who asks. PermissionDenied, before anything is looked for, to whoever sends what only admins may change."""
+    caller = caller_of(request)
+    if request.method == "POST" and not _may_change(caller):
+        raise PermissionDenied(ADMINS_ONLY)
+    return caller
 
 
 def _may_change(caller: Caller) -> bool:

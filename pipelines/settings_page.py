@@ -29,13 +29,13 @@ ADMINS_ONLY = "Settings are for admins and owners of the organization to change.
 def settings(request: HttpRequest, pk: int) -> HttpResponse:
     """The part, loaded by the instance's page; what is sent is kept, or refused beside its field."""
     caller = caller_of(request)
+    if request.method == "POST" and not _may_change(caller):
+        raise PermissionDenied(ADMINS_ONLY)
     rows = Instance.objects.select_related("account", "group").defer("facts", "group__facts")
     found = owned_or_404(rows, caller, pk=pk)
     form = SettingsForm(request.POST or None, instance=found, held=assigning.assigned_model(found))
     told = ""
     if request.method == "POST":
-        if not _may_change(caller):
-            raise PermissionDenied(ADMINS_ONLY)
         told = _keep(form, found, caller)
         if not told and form.is_valid():
             if not request.htmx:  # type: ignore[attr-defined]

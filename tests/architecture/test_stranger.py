@@ -25,6 +25,7 @@ from django.test import Client
 from django.urls import include, path
 
 from accounts.models import AuditEntry, IdempotencyKey, Invitation
+from governance.models import OptimizationPolicy
 from instances.models import Instance, InventorySync
 from mlregistry.models import Prediction
 from pipelines.models import EngineDecision
@@ -116,6 +117,16 @@ def alices_world() -> Alices:
         organization=organization, email=f"{MARK}@example.org", digest="0" * 64, expires_at=NOW + timedelta(days=7)
     )
     InventorySync.objects.create(account=account, requested_by=person, requested_at=NOW)
+    overrides = {"infrastructure_tags": [MARK]}
+    for of in (None, account):
+        policy = OptimizationPolicy.objects.create(organization=organization, account=of, overrides=overrides)
+        AuditEntry.objects.create(
+            organization=organization,
+            actor=MARK,
+            deed="policy.changed",
+            subject=f"optimization-policy/{policy.pk}",
+            after=overrides,
+        )
     IdempotencyKey.objects.create(  # every POST of the sweep is sent with her key once more
         organization=organization,
         key=MARK,
