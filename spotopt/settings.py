@@ -207,6 +207,7 @@ SPECTACULAR_SETTINGS = {
         "spotopt.schema.say_how_it_refuses",
     ],
 }
+METRICS_TOKEN = env.text("METRICS_TOKEN")  # a scraper's; without one, /metrics is for platform keys and staff
 API_BODY_LIMIT_MIB = env.whole("API_BODY_LIMIT_MIB", 8, least=1)
 DATA_UPLOAD_MAX_MEMORY_SIZE = API_BODY_LIMIT_MIB * 2**20
 

@@ -53,6 +53,7 @@ DEEDS = [
     Deed("get", f"/api/v1/lab/runs/{NOBODY}", Role.VIEWER, Scope.READ),
     Deed("get", "/api/v1/ml/decisions/history", Role.VIEWER, Scope.READ),
     Deed("get", "/api/v1/ml/models/list", Role.VIEWER, Scope.READ),
+    Deed("get", "/api/v1/ml/metrics", Role.VIEWER, Scope.READ),
     Deed("get", "/prices/", Role.VIEWER),
     Deed("get", "/api/v1/ml/pricing/spot", Role.VIEWER, Scope.READ),
     Deed("get", "/api/v1/ml/pricing/on-demand", Role.VIEWER, Scope.READ),
