@@ -159,7 +159,8 @@ def fingerprint(request: Request, caller: Caller) -> str:
 
 def _form_digest(request: Request) -> bytes:
     parts: list[list[Any]] = []
-    for name, values in sorted(request.data.lists()):
+    given: Any = request.data  # of a form it is a QueryDict, files among it
+    for name, values in sorted(given.lists()):
         for value in values:
             if not hasattr(value, "chunks"):
                 parts.append([name, str(value)])

@@ -67,7 +67,7 @@ def cache_hit_rate() -> float | None:
     """Of all reads since the cache's Redis started; None while it does not answer, or nobody has read."""
     client = redis.Redis.from_url(settings.REDIS_CACHE_URL, socket_timeout=PATIENCE, socket_connect_timeout=PATIENCE)
     try:
-        told: dict[str, Any] = client.info("stats")
+        told: Any = client.info("stats")
     except redis.RedisError:
         return None
     finally:
@@ -86,7 +86,7 @@ def _measured(rows_of: Any, now: datetime, **shared: Any) -> Metrics:
     )
 
 
-def _predictions(rows: QuerySet[Prediction], now: datetime) -> tuple[int, float, dict[str, float | None]]:
+def _predictions(rows: QuerySet[Prediction], now: datetime) -> tuple[int, float, dict[str, Any]]:
     """How many, in how many minutes, and how fast; one query, over MOST rows at most."""
     recent = Q(created_at__gt=now - WINDOW)
     found = rows.order_by("-pk")[:MOST].aggregate(

@@ -76,7 +76,7 @@ def test_figures_are_read_from_tables():
     assert found["spotopt_predictions_per_minute",] == pytest.approx(0.6)
     assert found["spotopt_decisions_per_minute",] == pytest.approx(0.2)
     assert found["spotopt_prediction_latency_seconds", "0.5"] == pytest.approx(0.020)
-    assert found["spotopt_market_known_timestamp_seconds", "spot", "us-east-1"] == NOW.timestamp() - 420
+    assert found["spotopt_market_known_timestamp_seconds", "us-east-1", "spot"] == NOW.timestamp() - 420
     assert found["spotopt_component_runs", "inventory", "succeeded"] == 1
     assert found["spotopt_component_status", "inventory", "well"] == 1
     assert found["spotopt_component_status", "scoring", "silent"] == 1
