@@ -12,7 +12,8 @@ from django.utils import timezone
 
 from accounts import audit
 from governance import risk_manager
-from governance.domain.policy import Policy, PolicyError
+from governance.domain.limits import faults
+from governance.domain.policy import Policy
 from governance.domain.quarantine import Cause
 from governance.models import ComponentRun, OptimizationPolicy, Quarantine
 
@@ -24,10 +25,11 @@ class PolicyForm(forms.ModelForm):
 
     def clean_overrides(self) -> dict[str, Any]:
         given: dict[str, Any] = self.cleaned_data["overrides"]
-        try:
-            Policy().merge(("overrides", given))
-        except PolicyError as wrong:
-            raise forms.ValidationError(wrong.problems) from wrong
+        if not isinstance(given, dict):
+            raise forms.ValidationError('Give an object, such as {"min_zones": 2}.')
+        wrong = faults(given)
+        if wrong:
+            raise forms.ValidationError(list(wrong.values()))
         return given
 
     def clean(self) -> dict[str, Any]:
@@ -50,6 +52,7 @@ class OptimizationPolicyAdmin(admin.ModelAdmin):
     def save_model(self, request: HttpRequest, obj: OptimizationPolicy, form: Any, change: bool) -> None:
         before = OptimizationPolicy.objects.filter(pk=obj.pk).values_list("overrides", flat=True).first()
         obj.changed_by = request.user  # type: ignore[assignment]
+        obj.version += 1 if change else 0
         super().save_model(request, obj, form, change)
         audit.record(
             f"admin {request.user}",

@@ -7,8 +7,10 @@ from typing import Any
 from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest
+from django.utils import timezone
 
 from accounts import audit
+from instances import instance_settings
 from instances.domain.money import usd
 from instances.models import (
     AdvisorFile,
@@ -66,7 +68,7 @@ class InstanceAdmin(ReadOnly):
     list_filter = ("state", "is_spot", "pipeline_mode", "is_shadow_mode", "region", "account")
     list_select_related = ("account",)
     search_fields = ("instance_id", "name", "instance_type", "cluster_name", "account__account_id")
-    said_by_people = ("pipeline_mode", "is_shadow_mode", "health_port", "health_path")
+    said_by_people = ("pipeline_mode", "health_port", "health_path")
 
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return admin.ModelAdmin.has_change_permission(self, request, obj)
@@ -77,6 +79,7 @@ class InstanceAdmin(ReadOnly):
     def save_model(self, request: HttpRequest, obj: Instance, form: Any, change: bool) -> None:
         before = Instance.objects.filter(pk=obj.pk).values(*self.said_by_people).first()
         super().save_model(request, obj, form, change)
+        instance_settings.touch(obj, by=f"admin {request.user}", now=timezone.now())
         audit.record(
             f"admin {request.user}",
             "instance.changed",

@@ -15,6 +15,7 @@ from accounts.models import User
 from mlregistry import registry
 from mlregistry.adapters.metadata import ModelRefused
 from mlregistry.models import (
+    Assignment,
     FeatureStatistics,
     ModelFile,
     ModelStatus,
@@ -76,6 +77,16 @@ class ModelVersionAdmin(ReadOnly):
                 self.message_user(request, f"{row}: {refused}", messages.ERROR)
             else:
                 self.message_user(request, f"{row}: done.", messages.SUCCESS)
+
+
+@admin.register(Assignment)
+class AssignmentAdmin(ReadOnly):
+    """Organizations assign; here one sees who uses what."""
+
+    list_display = ("organization", "model", "kind", "account", "instance", "share", "assigned_at")
+    list_filter = ("kind", "organization")
+    search_fields = ("model__name", "account__account_id", "instance__instance_id")
+    list_select_related = ("organization", "model", "account", "instance")
 
 
 @admin.register(ModelFile)

@@ -28,7 +28,7 @@ class Environment:
         try:
             return parse(raw)
         except (ValueError, KeyError):
-            shown = "…" if "KEY" in name or "URL" in name or "PASSWORD" in name else repr(raw)
+            shown = "…" if "KEY" in name or "URL" in name or "PASSWORD" in name or "TOKEN" in name else repr(raw)
             self.problems.append(f"{name}={shown}: expected {expects}")
             return default
 

@@ -175,7 +175,7 @@ REST_FRAMEWORK: dict[str, Any] = {
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
     "DEFAULT_PAGINATION_CLASS": "spotopt.pagination.LimitOffset",
     "DEFAULT_FILTER_BACKENDS": ["django_filters.rest_framework.DjangoFilterBackend"],
-    "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
+    "DEFAULT_SCHEMA_CLASS": "spotopt.operations.Operations",
     "EXCEPTION_HANDLER": "spotopt.problems.handle",
     "UNAUTHENTICATED_USER": None,
     "DEFAULT_THROTTLE_CLASSES": ["accounts.throttling.CallerThrottle"],
@@ -207,6 +207,7 @@ SPECTACULAR_SETTINGS = {
         "spotopt.schema.say_how_it_refuses",
     ],
 }
+METRICS_TOKEN = env.text("METRICS_TOKEN")  # a scraper's; without one, /metrics is for platform keys and staff
 API_BODY_LIMIT_MIB = env.whole("API_BODY_LIMIT_MIB", 8, least=1)
 DATA_UPLOAD_MAX_MEMORY_SIZE = API_BODY_LIMIT_MIB * 2**20
 

@@ -101,6 +101,7 @@ class ExperimentLog(models.Model):
         indexes = [
             models.Index(fields=["organization", "-decided_at"], name="experiments_by_organization"),
             models.Index(fields=["instance", "-decided_at"], name="experiments_by_instance"),
+            models.Index(fields=["-decided_at"], name="experiments_by_time"),
         ]
 
 
@@ -123,4 +124,7 @@ class EngineDecision(models.Model):
 
     class Meta:
         ordering = ["-executed_at"]
-        indexes = [models.Index(fields=["organization", "-executed_at"], name="decisions_by_organization")]
+        indexes = [
+            models.Index(fields=["organization", "-executed_at"], name="decisions_by_organization"),
+            models.Index(fields=["-executed_at"], name="decisions_by_time"),
+        ]

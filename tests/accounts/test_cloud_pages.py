@@ -177,6 +177,18 @@ def test_other_regions_must_be_validated_again_and_unpriced_ones_are_named():
     assert "is no name" in admin.post(f"/accounts/{account.pk}/change/", {"name": "x", "regions": "?"}).content.decode()
 
 
+@pytest.mark.parametrize(
+    "now, other, said", [("PROD", "LAB", "Models in testing may be assigned"), ("LAB", "PROD", "no longer judge")]
+)
+def test_an_owner_reads_what_the_other_environment_changes_before_choosing_it(now, other, said):
+    account, owner = an_account(environment=now), a_browser(alice())
+    page = text(owner, f"/accounts/{account.pk}/")
+    assert page.index(said) < page.index(f'type="submit">Make it {other}')
+    assert "nothing is judged again" in page
+    assert f"/accounts/{account.pk}/#environment" in text(owner, "/accounts/")
+    assert "#environment" not in text(an_admin(), "/accounts/")
+
+
 def test_only_an_owner_says_which_environment_it_is():
     account = an_account()
     assert "Make it LAB" not in text(an_admin(), f"/accounts/{account.pk}/")
