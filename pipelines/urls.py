@@ -11,4 +11,6 @@ urlpatterns = [
     path("instances/<int:pk>/evaluate/", views.evaluate, name="evaluate"),
     path("runs/<uuid:pk>/", views.run, name="run"),
     path("decisions/<uuid:pk>/", views.decision, name="decision"),
+    path("experiments/", views.experiments, name="experiments"),
+    path("experiments/compare/", views.comparison, name="comparison"),
 ]

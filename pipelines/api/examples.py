@@ -95,13 +95,15 @@ _SIDE = {
     "model": MODEL,
     "decisions": 240,
     "switches": 31,
-    "mean_interruption_probability": 0.021,
-    "savings_usd_per_month": "2210.40",
+    "last_decided_at": "2026-11-20T12:00:00.000000Z",
+    "interruption_probability": {"n": 60, "value": 0.021, "low": 0.017, "high": 0.025},
+    "savings_usd_per_month": {"n": 60, "value": "2210.40", "low": "1702.11", "high": "2718.69"},
 }
 _COMPARISON = {
     "a": _SIDE,
     "b": {**_SIDE, "model": {"model_id": 4, "name": "interruption", "version": "1.1"}, "switches": 29},
     "agreement": {"judged": 60, "agreed": 58, "share": 0.967, "low": 0.886, "high": 0.991},
+    "gain_usd_per_month": {"n": 60, "value": "-81.20", "low": "-171.92", "high": "9.52"},
     "differences": [
         {
             "instance_id": "i-0a1b2c3d4e5f60718",
