@@ -14,14 +14,9 @@ from django.views.decorators.http import require_GET, require_POST
 from accounts import audit, lists
 from accounts.authentication import caller_of, signed_in
 from accounts.domain import Role
-from accounts.models import AwsAccount
 from accounts.ownership import owned, owned_or_404
 from instances.models import Instance
-from mlregistry.models import ModelVersion
-from pipelines import experiments as experiment_list
 from pipelines import linear, listing
-from pipelines.comparison import compare
-from pipelines.experiments import ComparisonForm, ExperimentsForm
 from pipelines.listing import ListingForm, listed, with_last_decision
 from pipelines.models import ExperimentLog, PipelineRun, RunState
 from pipelines.picture import drawn
@@ -94,39 +89,6 @@ def decision(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
     found = owned_or_404(rows, caller_of(request), pk=pk)
     context = {"section": "experiments", "experiment": found, "receipt": readable(found.receipt)}
     return render(request, "pipelines/decision.html", context)
-
-
-@require_GET
-@signed_in()
-def experiments(request: HttpRequest) -> HttpResponseBase:
-    """All decisions of the organization, newest first; filters, order and place stand in the address."""
-    caller = caller_of(request)
-    form = ExperimentsForm(request.GET, owned(AwsAccount, caller), owned(ModelVersion, caller))
-    rows = experiment_list.listed(owned(ExperimentLog, caller), form.wanted)
-    if lists.wants_sheet(request):
-        columns, row = experiment_list.COLUMNS, experiment_list.as_row
-        return lists.sheet(request, rows, form, name="experiments", columns=columns, row=row)
-    context = {"section": "experiments", **lists.context(form, lists.by_cursor(rows, form, "decisions"))}
-    return render(request, "pipelines/experiments.html" + ("#rows" if lists.wants_part(request) else ""), context)
-
-
-@require_GET
-@signed_in()
-def comparison(request: HttpRequest) -> HttpResponse:
-    """Two models on the instances that both have judged; without two in the address, the choice of them."""
-    caller = caller_of(request)
-    models = owned(ModelVersion, caller)
-    form = ComparisonForm(request.GET, models)
-    chosen = [models.defer("metadata").get(pk=form.cleaned_data[side]) for side in "ab"] if form.is_valid() else []
-    found = compare(owned(ExperimentLog, caller), *chosen) if chosen else None
-    context = {
-        "section": "experiments",
-        "form": form,
-        "found": found,
-        "sides": (found.a, found.b) if found else (),
-        "n_models": len(form.models),
-    }
-    return render(request, "pipelines/comparison.html", context)
 
 
 def _run_context(run: PipelineRun) -> dict[str, Any]:
