@@ -75,7 +75,7 @@ def _fields(model: type[Model], column: str) -> list[Field[Any, Any]]:
         if not isinstance(field, Field):
             raise FieldDoesNotExist(f"{column} of {model.__name__} is no column")
         found.append(field)
-        model = field.related_model or model  # type: ignore[assignment]
+        model = field.related_model or model
     return found
 
 
@@ -86,6 +86,7 @@ class ListForm(forms.Form):
     kept: ClassVar[tuple[str, ...]] = ()  # hidden fields that are no filter: they say whose list it is
 
     def __init__(self, data: QueryDict) -> None:
+        self.asked = data
         super().__init__(data, auto_id="list_%s")  # a page may have another form beside it
         self.fields["sort"] = forms.ChoiceField(required=False, choices=self.orders.choices, widget=forms.HiddenInput)
 
@@ -122,7 +123,7 @@ class ListForm(forms.Form):
 
     def query(self, **more: str | None) -> str:
         """The query of another view of this list: its place is left out, and what is empty or None."""
-        query = self.data.copy()
+        query = self.asked.copy()
         for name in (*PLACE, "format", *more, *(name for name, value in self.data.items() if not value)):
             query.pop(name, None)
         query.update({name: value for name, value in more.items() if value is not None})

@@ -60,7 +60,8 @@ def _pieces(rows: Iterable[Mapping[str, Any]], columns: Iterable[str]) -> Iterat
 
 async def _in_turns(pieces: Iterator[str]) -> AsyncIterator[str]:
     """For a server of asynchronous views, which would otherwise gather all before it sends any."""
-    while (piece := await sync_to_async(next)(pieces, None)) is not None:
+    following = sync_to_async(lambda: next(pieces, None))
+    while (piece := await following()) is not None:
         yield piece
 
 

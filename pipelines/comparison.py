@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from django.db import connection
@@ -17,6 +18,7 @@ from pipelines.domain.agreement import Agreement, Mean, agreement, mean_of
 from pipelines.models import ExperimentLog
 
 MOST_DIFFERENCES = 100
+NEVER: tuple[int, datetime | None] = (0, None)  # how many decisions, and when the last was
 
 # The latest decision of each model on an instance. Staying saves nothing, and is known to: only a switch whose
 # savings are unknown is left out.
@@ -52,7 +54,7 @@ class Side:
 
     model: ModelVersion
     decisions: int
-    last_at: Any  # datetime | None: it never decided anything here
+    last_at: datetime | None  # None: it never decided anything here
     switches: int
     probability: Mean
     saves: Mean  # dollars a month, of all the shared instances together
@@ -86,13 +88,16 @@ def compare(experiments: QuerySet[ExperimentLog], a: ModelVersion, b: ModelVersi
     means = [mean_of(*rest[place : place + 3]) for place in range(0, len(rest), 3)]
     saved = [mean.times(mean.n) for mean in means[2:]]
     made = experiments.filter(model__in=[a, b]).order_by().values("model_id")
-    told = {each["model_id"]: each for each in made.annotate(n=Count("pk"), last_at=Max("decided_at"))}
-    nothing = {"n": 0, "last_at": None}
-    sides = [
-        Side(model, told.get(model.pk, nothing)["n"], told.get(model.pk, nothing)["last_at"], *figures)
-        for model, figures in ((a, (a_switches, means[0], saved[0])), (b, (b_switches, means[1], saved[1])))
-    ]
-    return Comparison(*sides, agreement(agreed, judged), saved[2], _differences(experiments, a, b))
+    told = {
+        row["model_id"]: (row["n"], row["last_at"]) for row in made.annotate(n=Count("pk"), last_at=Max("decided_at"))
+    }
+    return Comparison(
+        a=Side(a, *told.get(a.pk, NEVER), a_switches, means[0], saved[0]),
+        b=Side(b, *told.get(b.pk, NEVER), b_switches, means[1], saved[1]),
+        agreement=agreement(agreed, judged),
+        gain=saved[2],
+        differences=_differences(experiments, a, b),
+    )
 
 
 def _differences(experiments: QuerySet[ExperimentLog], a: ModelVersion, b: ModelVersion) -> tuple[Difference, ...]:

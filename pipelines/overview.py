@@ -164,7 +164,7 @@ class _Prices:
 
     def on_demand(self, row: dict[str, Any]) -> int | None:
         system = OPERATING_SYSTEM[Product(row["product"])] if row["product"] else None  # a platform we do not price
-        return self._listed.get((row["region"], row["instance_type"], system))
+        return self._listed.get((row["region"], row["instance_type"], system)) if system else None
 
     def spot(self, row: dict[str, Any]) -> int | None:
         return self._spot.get((row["instance_type"], row["zone_id"], row["product"]))

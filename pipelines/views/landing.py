@@ -41,7 +41,7 @@ def _needs(caller: Caller, now: datetime) -> dict[str, Any]:
 
 def _history(caller: Caller, now: datetime) -> dict[str, Any]:
     days = numbers.history_of(owned(SavingsDaily, caller), now=now)
-    values = {each.day: float(max(each.savings_usd_per_month, 0)) for each in days}
+    values = {each.day: float(each.savings_usd_per_month) for each in days}
     shapes = {"wide": bars.WIDE, "narrow": bars.NARROW}
     length = numbers.HISTORY.days
     charts = {name: bars.drawn(values, last=now.date(), days=length, plane=plane) for name, plane in shapes.items()}
