@@ -41,7 +41,7 @@ class ExperimentsForm(ListForm):
         },
     )
 
-    q = forms.CharField(label="Instance's name, id or type", required=False, max_length=120, strip=True)
+    q = forms.CharField(label="Name, id or type", required=False, max_length=120, strip=True)
     account = forms.ChoiceField(label="Account", required=False)
     environment = forms.ChoiceField(
         label="Environment", required=False, choices=[("", "Any"), *((e.value, e.value) for e in Environment)]
