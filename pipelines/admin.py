@@ -8,7 +8,7 @@ from django.contrib import admin
 from django.db.models import Model, QuerySet
 from django.http import HttpRequest
 
-from pipelines.models import EngineDecision, ExperimentLog, PipelineRun, RunStep
+from pipelines.models import EngineDecision, ExperimentLog, PipelineRun, RunStep, SavingsDaily
 
 
 class ReadOnly(admin.options.BaseModelAdmin):
@@ -63,4 +63,12 @@ class EngineDecisionAdmin(ReadOnly, admin.ModelAdmin):
     list_display = ("executed_at", "organization", "engine_name", "engine_version", "request_id", "confidence_score")
     list_filter = ("engine_name", "organization", "executed_at")
     search_fields = ("id", "request_id", "cluster_id")
+    list_select_related = ("organization",)
+
+
+@admin.register(SavingsDaily)
+class SavingsDailyAdmin(ReadOnly, admin.ModelAdmin):
+    list_display = ("day", "organization", "instances", "usd_per_month", "switches", "savings_usd_per_month")
+    list_filter = ("organization", "day")
+    search_fields = ("organization__name",)
     list_select_related = ("organization",)

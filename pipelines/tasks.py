@@ -9,7 +9,7 @@ from django.db import InterfaceError, OperationalError
 from django.utils import timezone
 
 from governance import health
-from pipelines import linear
+from pipelines import history, linear
 from pipelines.models import PipelineRun, RunState
 from pipelines.recording import ABANDONED
 
@@ -44,3 +44,10 @@ def evaluate_instance(run_id: str) -> None:
     with health.run(COMPONENT, "evaluate_instance", f"instance {run.instance_id}") as report:
         done = linear.evaluate(run, now=timezone.now())
         report.is_success, report.detail = done.state != RunState.FAILED, done.error
+
+
+@shared_task(ignore_result=True, expires=50 * 60)
+def keep_savings() -> None:
+    """Write down what each organization could save today."""
+    with health.run(COMPONENT, "keep_savings") as report:
+        report.detail = f"{history.keep_all(now=timezone.now())} organizations"

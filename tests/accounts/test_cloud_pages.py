@@ -259,7 +259,7 @@ def test_the_list_is_a_sheet_in_which_no_name_is_a_formula():
     an_account(name="=1+1", regions=["eu-west-3", "us-east-1"])
     answer = a_browser(bob()).get("/accounts/?format=csv")
     assert answer["Content-Type"].startswith("text/csv")
-    row = answer.content.decode().splitlines()[1]
+    row = answer.getvalue().decode().splitlines()[1]
     assert row.startswith("'=1+1,")
     assert "eu-west-3 us-east-1" in row
 

@@ -60,7 +60,7 @@ DEEDS = [
     Deed("get", "/api/v1/ml/pricing/spot-advisor", Role.VIEWER, Scope.READ),
     Deed("get", "/api/v1/ml/pricing/stats", Role.VIEWER, Scope.READ),
     Deed("get", "/audit/", Role.VIEWER),
-    Deed("get", "/audit/audit.csv", Role.VIEWER),
+    Deed("get", "/audit/?format=csv", Role.VIEWER),
     Deed("get", "/audit/check/", Role.VIEWER),
     Deed("get", "/system/", Role.VIEWER),
     Deed("get", "/instances/0/settings/", Role.VIEWER),
