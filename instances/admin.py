@@ -9,6 +9,7 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 
 from accounts import audit
+from accounts.staff_site import REASON, ReadOnly, staff
 from instances.domain.money import usd
 from instances.models import (
     AdvisorFile,
@@ -23,21 +24,6 @@ from instances.models import (
     SpotAdvisorRating,
     ZoneName,
 )
-
-
-class ReadOnly(admin.ModelAdmin):
-    """What was fetched is history: seen, searched, never edited."""
-
-    show_full_result_count = False  # a count of a large table for each page would be the slowest part of it
-
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
 
 
 @admin.register(InstanceType)
@@ -78,12 +64,13 @@ class InstanceAdmin(ReadOnly):
         before = Instance.objects.filter(pk=obj.pk).values(*self.said_by_people).first()
         super().save_model(request, obj, form, change)
         audit.record(
-            f"admin {request.user}",
+            staff(request),
             "instance.changed",
             obj,
             organization=obj.account.organization,
             before=before,
             after={name: getattr(obj, name) for name in self.said_by_people},
+            reason=request.session.get(REASON, ""),
         )
 
 

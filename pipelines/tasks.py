@@ -8,6 +8,7 @@ from celery import shared_task
 from django.db import InterfaceError, OperationalError
 from django.utils import timezone
 
+from accounts import tracing
 from governance import health
 from pipelines import linear
 from pipelines.models import PipelineRun, RunState
@@ -41,6 +42,7 @@ def evaluate_instance(run_id: str) -> None:
     run = PipelineRun.objects.filter(pk=run_id).first()
     if run is None:
         return
+    tracing.organization.set(str(run.organization_id))
     with health.run(COMPONENT, "evaluate_instance", f"instance {run.instance_id}") as report:
         done = linear.evaluate(run, now=timezone.now())
         report.is_success, report.detail = done.state != RunState.FAILED, done.error
