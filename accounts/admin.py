@@ -35,7 +35,7 @@ class MembershipInline(History, admin.TabularInline):
 
     model = Membership
     extra = 0
-    fields = ("user", "role", "created_at")
+    fields = ("user", "role")
 
 
 @admin.register(Organization)
@@ -176,6 +176,7 @@ class TokenFamilyAdmin(ReadOnly):
 @admin.register(RecoveryCode)
 class RecoveryCodeAdmin(ReadOnly):
     list_display = ("user", "created_at", "used_at")
+    list_filter = (("used_at", admin.EmptyFieldListFilter),)
     search_fields = ("user__username",)
     list_select_related = ("user",)
     exclude = ("digest",)

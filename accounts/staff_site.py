@@ -6,7 +6,6 @@ entry in the audit log with that reason, in the organization's own chain where t
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from ipaddress import ip_address
 from typing import Any, cast
 

@@ -31,7 +31,7 @@ SHAPES = re.compile(
 NAMED = re.compile(  # name and value, in a query, a header, JSON or Python's own form
     r"(?i)((?:password\w*|passwd|secret\w*|authorization|cookie|sessionid|csrf\w*|external_?id|ticket|session_?token)"
     r"[\"'\\]*\s*[:=]\s*(?:(?:Bearer|Api-Key|Basic)\s+)?)"
-    r"(\\?\"(?:[^\"\\]|\\[^\"])*\\?\"|'[^']*'|[^\s,;&\"'}\\]+)"
+    r"(\\\"(?:[^\"\\]|\\(?!\"))*\\?\"|\"(?:[^\"\\]|\\.)*\"|'[^']*'|[^\s,;&\"'}\\]+)"
 )
 
 
@@ -44,7 +44,7 @@ def redacted(text: str) -> str:
 
 @functools.cache
 def _own_secrets() -> tuple[str, ...]:
-    """Those the settings hold, longest first; each as it is, and as JSON writes it."""
+    """Those the settings hold, longest first; each as it is, as JSON and as Python writes it."""
     urls = (settings.REDIS_BROKER_URL, settings.REDIS_CACHE_URL)
     known = [
         settings.SECRET_KEY,
@@ -53,8 +53,9 @@ def _own_secrets() -> tuple[str, ...]:
         *(unquote(urlsplit(url).password or "") for url in urls),
         *(database["PASSWORD"] for database in settings.DATABASES.values()),
     ]
-    both = {form for secret in known if len(secret) >= SHORTEST for form in (secret, json.dumps(secret)[1:-1])}
-    return tuple(sorted(both, key=len, reverse=True))
+    long = [secret for secret in known if len(secret) >= SHORTEST]
+    forms = {form for secret in long for form in (secret, repr(secret)[1:-1], json.dumps(secret)[1:-1])}
+    return tuple(sorted(forms | {json.dumps(form)[1:-1] for form in forms}, key=len, reverse=True))
 
 
 class JsonLine(structlog.stdlib.ProcessorFormatter):
