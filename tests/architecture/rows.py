@@ -17,7 +17,7 @@ OURS = ("accounts", "instances", "mlregistry", "governance", "pipelines")
 MADE = {"AwsAccount": lambda: an_account(an_organization()), "Instance": lambda: an_instance(a_row_of("AwsAccount"))}
 MADE |= {"User": a_person, "Organization": an_organization}  # what constraints, or passwords, would refuse otherwise
 MADE |= {
-    "Pool": lambda: a_pool(zone_id=f"use1-az{next(_numbers)}"),
+    "Pool": lambda: a_pool(zone_id=f"use1-az{next(_numbers) % 90 + 1}"),
     "SpotAdvisorRating": lambda: a_rating(region=f"us-east-{next(_numbers)}"),
 }
 _numbers = itertools.count(1)
