@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from accounts import tracing
 from governance import health
-from pipelines import linear
+from pipelines import linear, retention
 from pipelines.models import PipelineRun, RunState
 from pipelines.recording import ABANDONED
 
@@ -46,3 +46,9 @@ def evaluate_instance(run_id: str) -> None:
     with health.run(COMPONENT, "evaluate_instance", f"instance {run.instance_id}") as report:
         done = linear.evaluate(run, now=timezone.now())
         report.is_success, report.detail = done.state != RunState.FAILED, done.error
+
+
+@shared_task(ignore_result=True, expires=12 * 60 * 60)
+def keep_history() -> None:
+    """Delete what has had its time."""
+    retention.keep(timezone.now())

@@ -165,6 +165,12 @@ MARKET_FETCH_PARALLELISM = env.whole("MARKET_FETCH_PARALLELISM", 5, least=1)
 MODEL_UPLOAD_LIMIT_MIB = env.whole("MODEL_UPLOAD_LIMIT_MIB", 64, least=1)
 SPOTOPT_DATA = env.path("SPOTOPT_DATA", BASE_DIR.parent / "shared" / "data")
 
+# --- History ------------------------------------------------------------------------------------------------------
+# decisions with their receipts, and the audit log, are kept for good
+RUN_RETENTION_DAYS = env.whole("RUN_RETENTION_DAYS", 90, least=7)
+PREDICTION_RETENTION_DAYS = env.whole("PREDICTION_RETENTION_DAYS", 180, least=30)
+COMPONENT_RUN_RETENTION_DAYS = env.whole("COMPONENT_RUN_RETENTION_DAYS", 30, least=2)  # the monitor shows a day
+
 # --- Safety -------------------------------------------------------------------------------------------------------
 IGNORE_TAGS = env.words("IGNORE_TAGS", ("spotopt:ignore", "cloudoptim:ignore"))
 

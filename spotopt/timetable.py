@@ -46,6 +46,8 @@ TIMETABLE = (
     Entry("seals of audit entries that came late", "accounts.tasks.seal_late_audit", every=1 * HOURS),
     # the decisions
     Entry("evaluation of every active instance", "pipelines.tasks.evaluate_all", every=1 * HOURS),
+    # what has had its time
+    Entry("old runs, predictions and sessions", "pipelines.tasks.keep_history", at=("50", "3")),
 )
 
 # Jobs of apps that stand below governance, or beside it, and so cannot report to governance.health themselves:
