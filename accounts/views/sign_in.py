@@ -17,6 +17,7 @@ from django.views.decorators.http import require_POST
 
 from accounts import audit, sessions
 from accounts.authentication import person
+from accounts.staff_site import is_from_here
 from accounts.throttling import wait_to_sign_in
 
 
@@ -70,7 +71,7 @@ def work_in(request: HttpRequest) -> HttpResponse:
 
 def admin_sign_in(request: HttpRequest) -> HttpResponse:
     """The admin's own sign-in is ours; for somebody who is in, and may not, the admin is not there."""
-    if request.user.is_authenticated:
+    if request.user.is_authenticated or not is_from_here(request):
         raise Http404
     query = request.META.get("QUERY_STRING", "")
     return redirect(reverse("accounts:sign-in") + (f"?{query}" if query else ""))

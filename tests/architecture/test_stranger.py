@@ -61,6 +61,7 @@ REFUSED = {302, 308, 400, 401, 403, 404, 405, 409, 415, 422, 429}
 NOISE = (
     (re.compile(rb"[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}"), b"UUID"),
     (re.compile(rb'name="csrfmiddlewaretoken" value="\w+"|X-CSRFToken": "\w+"'), b"TOKEN"),
+    (re.compile(rb"\b[0-9a-f]{32}\b"), b"REQUEST"),
     (re.compile(rb'"prediction_id": ?\d+'), b"NUMBER"),
     (re.compile(rb'"external_id": ?"spotopt-[^"]+"'), b"MADE"),
     (re.compile(rb'<svg class="qr".*?</svg>|<code id="secret">.*?</code>'), b"MADE"),
@@ -194,8 +195,7 @@ def answer_to(asked: Asked, client: Callable[[], Client]) -> tuple[int, dict[str
         data = asked.body if asked.media == "form" or asked.body is None else json.dumps(asked.body)
         media = {} if asked.media == "form" else {"content_type": asked.media}
         send = getattr(client(), asked.method.lower())
-        keyed = {"Idempotency-Key": asked.key} if asked.key else {}
-        extra = {"headers": {"X-Request-Id": "the-same-request", **keyed}}
+        extra = {"headers": {"Idempotency-Key": asked.key} if asked.key else {}}
         response = send(asked.address, **({} if data is None else {"data": data, **media}), **extra)
         body = b"".join(response.streaming_content) if response.streaming else response.content
         transaction.set_rollback(True)
