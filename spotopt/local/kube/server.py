@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import ssl
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -184,14 +185,16 @@ class KubeServer(ThreadingHTTPServer):
 
     daemon_threads = True
 
-    def __init__(self, cluster: Cluster, port: int = 0) -> None:
-        self.cluster = cluster
+    def __init__(self, cluster: Cluster, port: int = 0, tls: ssl.SSLContext | None = None) -> None:
+        self.cluster, self.scheme = cluster, "https" if tls else "http"
         super().__init__(("127.0.0.1", port), Handler)
+        if tls:
+            self.socket = tls.wrap_socket(self.socket, server_side=True)
         self._thread = threading.Thread(target=self.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
 
     @property
     def url(self) -> str:
-        return f"http://127.0.0.1:{self.server_address[1]}"
+        return f"{self.scheme}://127.0.0.1:{self.server_address[1]}"
 
     def __enter__(self) -> KubeServer:
         self._thread.start()

@@ -63,6 +63,14 @@ def wrong_type(patch: Json, wanted: str) -> Refused:
     return refused(422, "Invalid", f' "" is invalid: patch: {message}', {"causes": [cause]})
 
 
+def immutable(kind: str, name: str, field: str, value: str) -> Refused:
+    """Not recorded: from the server's source, ValidateObjectMetaUpdate."""
+    message = f'Invalid value: "{value}": field is immutable'
+    cause = {"reason": "FieldValueInvalid", "message": message, "field": field}
+    details = {"name": name, "kind": kind, "causes": [cause]}
+    return refused(422, "Invalid", f'{kind} "{name}" is invalid: {field}: {message}', details)
+
+
 def expired(what: str) -> Refused:
     return refused(410, "Expired", f"The resourceVersion for the provided {what} is too old.")
 

@@ -19,6 +19,7 @@ from spotopt.local.kube.status import (
     another_uid,
     bad_request,
     expired,
+    immutable,
     modified,
     not_found,
     not_yet,
@@ -166,6 +167,8 @@ class Store:
             asked = (body.get("metadata") or {}).get("resourceVersion")
             if asked and asked != before["metadata"]["resourceVersion"]:
                 raise modified(resource, name)
+            if (uid := (body.get("metadata") or {}).get("uid")) and uid != before["metadata"]["uid"]:
+                raise immutable(before["kind"], name, "metadata.uid", uid)
             for field in BOOLEANS:
                 if field in (body.get("spec") or {}) and not isinstance(body["spec"][field], bool | None):
                     raise wrong_type(body, "bool")
