@@ -16,7 +16,9 @@ API = "api/v1/"
 EXCEPT = {f"{API}auth/token/", f"{API}auth/token/refresh/", f"{API}auth/token/revoke/"}
 
 
-def posts(patterns: list[URLPattern | URLResolver] | None = None, before: str = "") -> Iterator[tuple[str, type | None]]:
+def posts(
+    patterns: list[URLPattern | URLResolver] | None = None, before: str = ""
+) -> Iterator[tuple[str, type | None]]:
     """Every address of the interface that takes a POST, with its view."""
     for pattern in get_resolver().url_patterns if patterns is None else patterns:
         address = before + str(pattern.pattern)
