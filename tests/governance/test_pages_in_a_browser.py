@@ -1,4 +1,4 @@
-"""Audit log, system monitor, policies and settings as a browser shows them: both themes, a wide window and a phone; pictures are kept."""
+"""Log, monitor, policies and settings as a browser shows them: both themes, wide and on a phone; pictures."""
 
 from datetime import timedelta
 from pathlib import Path
