@@ -13,7 +13,7 @@ import re
 from datetime import datetime, timedelta
 from typing import Any
 
-from django.db import DatabaseError
+from django.db import DatabaseError, InterfaceError, OperationalError
 from django.http import HttpResponse
 from django.http.response import HttpResponseBase
 from django.utils import timezone
@@ -67,6 +67,7 @@ class Repeatable(APIView):
     holds_secrets = False
     look = LOOK
     _claimed: IdempotencyKey | None = None
+    _is_cut_off = False
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
         super().initial(request, *args, **kwargs)
@@ -76,14 +77,23 @@ class Repeatable(APIView):
             self._claimed = claim(caller, key, fingerprint(request, caller), now=timezone.now(), look=self.look)
 
     def handle_exception(self, exc: Exception) -> Any:
-        return exc.answer if isinstance(exc, Repeated) else super().handle_exception(exc)
+        if isinstance(exc, Repeated):
+            return exc.answer
+        self._is_cut_off = is_cut_off(exc)
+        return super().handle_exception(exc)
 
     def finalize_response(self, request: Request, response: Any, *args: Any, **kwargs: Any) -> Any:
         final = super().finalize_response(request, response, *args, **kwargs)
         if self._claimed is not None:
             if isinstance(final, Response) and not final.is_rendered:
                 final.render()
-            settle(self._claimed, final, is_secret=self.holds_secrets, now=timezone.now())
+            settle(
+                self._claimed,
+                final,
+                is_secret=self.holds_secrets,
+                is_cut_off=self._is_cut_off,
+                now=timezone.now(),
+            )
         return final
 
 
@@ -115,11 +125,13 @@ def claim(caller: Caller, key: str, print_: str, *, now: datetime, look: str = L
     raise _answer_of(there, print_, now=now, look=look)
 
 
-def settle(row: IdempotencyKey, answer: HttpResponseBase, *, is_secret: bool, now: datetime) -> None:
+def settle(
+    row: IdempotencyKey, answer: HttpResponseBase, *, is_secret: bool, is_cut_off: bool = False, now: datetime
+) -> None:
     """Keep the answer, as far as it may be kept. The deed is done by now: a database that fails here spoils nothing."""
     mine = IdempotencyKey.objects.filter(pk=row.pk)
     try:
-        if answer.status_code in FORGOTTEN:
+        if answer.status_code in FORGOTTEN and not is_cut_off:
             mine.delete()
         elif answer.status_code >= status.HTTP_500_INTERNAL_SERVER_ERROR:
             mine.update(lease_until=now)  # it broke off somewhere: nobody knows where
@@ -129,6 +141,14 @@ def settle(row: IdempotencyKey, answer: HttpResponseBase, *, is_secret: bool, no
             mine.update(ended_at=now, status=answer.status_code, headers=headers, body=body)
     except DatabaseError as error:
         logger.warning("an answer was not kept for its key", extra={"error": str(error)})
+
+
+def is_cut_off(error: BaseException) -> bool:
+    """Whether the connection to the database broke: a commit may have been heard, and its answer lost.
+
+    What the server itself refused (a lock that was not to be had, a statement that took too long) has an SQLSTATE.
+    """
+    return isinstance(error, OperationalError | InterfaceError) and getattr(error.__cause__, "sqlstate", None) is None
 
 
 def forget(*, now: datetime) -> int:

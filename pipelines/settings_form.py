@@ -44,7 +44,7 @@ class SettingsForm(forms.Form):
         models = {model.pk: f"{model} ({model.status})" for model in assignable()}
         if held is not None:  # also one that nobody may choose any more
             models.setdefault(held.pk, f"{held} ({held.status})")
-        choices = [("", "The active one, or its account's share"), *models.items()]
+        choices = [("", "The active one"), *models.items()]
         self.fields["assigned_model"].choices = choices  # type: ignore[attr-defined]
 
     def refuse(self, faults: dict[str, str]) -> None:

@@ -16,6 +16,7 @@ from accounts.ownership import owned_or_404
 from instances.domain.instance_settings import STATEMENT
 from instances.models import Instance
 from mlregistry import assigning
+from mlregistry.models import ModelVersion
 from pipelines import instance_settings
 from pipelines.instance_settings import STAYS, ChangedMeanwhile, Invalid, NotAssignable
 from pipelines.settings_form import SettingsForm
@@ -33,7 +34,8 @@ def settings(request: HttpRequest, pk: int) -> HttpResponse:
         raise PermissionDenied(ADMINS_ONLY)
     rows = Instance.objects.select_related("account", "group").defer("facts", "group__facts")
     found = owned_or_404(rows, caller, pk=pk)
-    form = SettingsForm(request.POST or None, instance=found, held=assigning.assigned_model(found))
+    held = assigning.assigned_model(found)
+    form = SettingsForm(request.POST or None, instance=found, held=held)
     told = ""
     if request.method == "POST":
         told = _keep(form, found, caller)
@@ -41,11 +43,12 @@ def settings(request: HttpRequest, pk: int) -> HttpResponse:
             if not request.htmx:  # type: ignore[attr-defined]
                 return redirect("pipelines:instance", pk=pk)
             found = owned_or_404(rows, caller, pk=pk)
-            form = SettingsForm(None, instance=found, held=assigning.assigned_model(found))
+            held = assigning.assigned_model(found)
+            form = SettingsForm(None, instance=found, held=held)
             told = "kept"
     htmx = request.htmx  # type: ignore[attr-defined]
     part = "#settings" if htmx and not htmx.history_restore_request else ""
-    return render(request, "pipelines/settings.html" + part, _context(found, form, caller, told))
+    return render(request, "pipelines/settings.html" + part, _context(found, held, form, caller, told))
 
 
 def _keep(form: SettingsForm, instance: Instance, caller: Caller) -> str:
@@ -68,11 +71,14 @@ def _keep(form: SettingsForm, instance: Instance, caller: Caller) -> str:
     return ""
 
 
-def _context(instance: Instance, form: SettingsForm, caller: Caller, told: str) -> dict[str, Any]:
+def _context(
+    instance: Instance, held: ModelVersion | None, form: SettingsForm, caller: Caller, told: str
+) -> dict[str, Any]:
     return {
         "section": "console",
         "instance": instance,
         "form": form,
+        "held": held,
         "statement": STATEMENT,
         "statements": instance_settings.statements(instance)[:STATEMENTS_SHOWN],
         "why_shadow": STAYS,

@@ -4,10 +4,11 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
+import psycopg
 import pytest
 import time_machine
 from django.core.files.uploadedfile import SimpleUploadedFile
-from django.db import connection
+from django.db import OperationalError, connection
 from django.test import Client
 from django.urls import include, path
 from django.utils import timezone
@@ -206,6 +207,23 @@ def test_after_a_crash_nobody_knows_whether_it_was_done_and_it_is_not_done_twice
     assert refusal(answer) == (409, "unknown")
     assert "new key" in answer.json()["detail"]
     assert len(done) == 1
+
+
+def a_lock_not_to_be_had() -> OperationalError:
+    error = OperationalError("canceling statement due to lock timeout")
+    error.__cause__ = psycopg.errors.LockNotAvailable()
+    return error
+
+
+def test_a_lost_connection_may_have_lost_the_word_of_a_commit_and_a_lock_has_not():
+    program = an_executor()
+    how["raises"] = OperationalError("server closed the connection unexpectedly")
+    assert send(program).status_code == 503
+    how["raises"] = a_lock_not_to_be_had()
+    assert send(program, key="second").status_code == 503
+    how.clear()
+    assert refusal(send(program)) == (409, "unknown")
+    assert send(program, key="second").status_code == 201
 
 
 def test_an_answer_that_comes_after_the_lease_is_kept_all_the_same():
