@@ -143,9 +143,9 @@ class Page:
 def by_number(rows: QuerySet[M], form: ListForm, noun: str) -> Page:
     """The page of that number, in the order asked for; one that is none is the first, one past the end the last."""
     ordered = rows.order_by(*form.orders.terms(rows.model, form.sort))
-    page = Paginator(ordered, ROWS_A_PAGE).get_page(form.data.get("page"))
+    page = Paginator(ordered.values_list("pk", flat=True), ROWS_A_PAGE).get_page(form.data.get("page"))
     return Page(
-        rows=list(page.object_list),
+        rows=_whole(rows, page.object_list),
         says=f"{page.start_index():,}–{page.end_index():,} of {page.paginator.count:,} {noun}",
         before=_numbered(form, page.previous_page_number()) if page.has_previous() else "",
         after=_numbered(form, page.next_page_number()) if page.has_next() else "",
@@ -163,9 +163,9 @@ def by_cursor(rows: QuerySet[M], form: ListForm, noun: str) -> Page:
     ordered = rows.order_by(*form.orders.terms(rows.model, form.sort, reverse=is_back))
     if mark is not None:
         ordered = ordered.filter(_beyond(rows.model, form, mark, reverse=is_back))
-    found = list(ordered[: ROWS_A_PAGE + 1])
-    has_more = len(found) > ROWS_A_PAGE
-    found = found[:ROWS_A_PAGE]
+    keys = list(ordered.values_list("pk", flat=True)[: ROWS_A_PAGE + 1])
+    has_more = len(keys) > ROWS_A_PAGE
+    found = _whole(rows, keys[:ROWS_A_PAGE])
     if is_back:
         found.reverse()
     return Page(
@@ -209,6 +209,13 @@ def wants_part(request: HttpRequest) -> bool:
     """A partial for htmx, but the whole page when history asks for it again."""
     htmx = request.htmx  # type: ignore[attr-defined]
     return bool(htmx) and not htmx.history_restore_request and not htmx.boosted
+
+
+def _whole(rows: QuerySet[M], keys: Iterable[Any]) -> list[M]:
+    """The rows with these keys, in that order: keys are found first, for whole rows are too wide to be sorted."""
+    wanted = list(keys)
+    found = {row.pk: row for row in rows.order_by().filter(pk__in=wanted)} if wanted else {}
+    return [found[key] for key in wanted if key in found]  # one may have gone in between
 
 
 def _numbered(form: ListForm, number: int) -> str:

@@ -11,6 +11,7 @@ from django.http import QueryDict
 
 from accounts.domain import Environment
 from accounts.lists import ListForm, Orders
+from accounts.models import AwsAccount
 from instances.models import Instance
 from pipelines.models import PipelineRun, RunState
 
@@ -54,12 +55,12 @@ class ListingForm(ListForm):
         choices=[("", "Any"), ("SWITCH", "Switch"), ("STAY", "Stay"), (UNDECIDED, "Not evaluated")],
     )
 
-    def __init__(self, data: QueryDict, instances: QuerySet[Instance]) -> None:
+    def __init__(self, data: QueryDict, accounts: QuerySet[AwsAccount]) -> None:
         super().__init__(data)
-        places = instances.values_list("account_id", "account__name", "region").order_by().distinct()
-        accounts = sorted({(name, str(pk)) for pk, name, _ in places})
-        self.fields["account"].choices = [("", "Any"), *((pk, name) for name, pk in accounts)]  # type: ignore[attr-defined]
-        regions = sorted({region for *_, region in places})
+        places = list(accounts.order_by("name").values_list("pk", "name", "regions"))
+        own = [(str(pk), name) for pk, name, _ in places]
+        self.fields["account"].choices = [("", "Any"), *own]  # type: ignore[attr-defined]
+        regions = sorted({region for *_, theirs in places for region in theirs})
         self.fields["region"].choices = [("", "Any"), *((r, r) for r in regions)]  # type: ignore[attr-defined]
 
 

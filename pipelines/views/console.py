@@ -14,6 +14,7 @@ from django.views.decorators.http import require_GET, require_POST
 from accounts import audit, lists
 from accounts.authentication import caller_of, signed_in
 from accounts.domain import Role
+from accounts.models import AwsAccount
 from accounts.ownership import owned, owned_or_404
 from instances.models import Instance
 from pipelines import linear, listing
@@ -29,7 +30,7 @@ from pipelines.tasks import evaluate_instance
 def console(request: HttpRequest) -> HttpResponseBase:
     """All instances with their last decision; filters, order and page stand in the address."""
     own = owned(Instance, caller_of(request))
-    form = ListingForm(request.GET, own)
+    form = ListingForm(request.GET, owned(AwsAccount, caller_of(request)))
     rows = listed(own, form.wanted)
     if lists.wants_sheet(request):
         return lists.sheet(request, rows, form, name="instances", columns=listing.COLUMNS, row=listing.as_row)

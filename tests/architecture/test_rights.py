@@ -35,7 +35,11 @@ class Deed:
 DEEDS = [
     # viewer: read
     Deed("get", "/", Role.VIEWER),
+    Deed("get", "/overview/fleet/", Role.VIEWER),
+    Deed("get", "/instances/", Role.VIEWER),
     Deed("get", "/instances/0/", Role.VIEWER),
+    Deed("get", "/experiments/", Role.VIEWER),
+    Deed("get", "/experiments/compare/", Role.VIEWER),
     Deed("get", f"/runs/{NOBODY}/", Role.VIEWER),
     Deed("get", f"/decisions/{NOBODY}/", Role.VIEWER),
     Deed("get", "/second-factor/", Role.VIEWER),
@@ -48,7 +52,9 @@ DEEDS = [
     Deed("get", "/api/v1/lab/instances", Role.VIEWER, Scope.READ),
     Deed("get", "/api/v1/lab/instances/0", Role.VIEWER, Scope.READ),
     Deed("get", "/api/v1/lab/instances/0/experiments", Role.VIEWER, Scope.READ),
+    Deed("get", "/api/v1/lab/overview", Role.VIEWER, Scope.READ),
     Deed("get", "/api/v1/lab/experiments", Role.VIEWER, Scope.READ),
+    Deed("get", "/api/v1/lab/experiments/compare?a=1&b=2", Role.VIEWER, Scope.READ),
     Deed("get", f"/api/v1/lab/experiments/{NOBODY}", Role.VIEWER, Scope.READ),
     Deed("get", f"/api/v1/lab/runs/{NOBODY}", Role.VIEWER, Scope.READ),
     Deed("get", "/api/v1/ml/decisions/history", Role.VIEWER, Scope.READ),

@@ -69,7 +69,7 @@ NOISE = (
 )
 
 MADE = ((re.compile(rb'"id": ?\d+'), b"NUMBER"),)  # of what the stranger just made; sequences are shared
-NOT_HERS = {"name"}  # parts of an address that are no id of anybody's: a component's name
+NOT_HERS = {"name", "card"}  # parts of an address that are no id of anybody's: a component's name, a card's
 
 
 @dataclass(frozen=True)
@@ -147,6 +147,7 @@ def alices_world() -> Alices:
         ("decisions", "pk"): experiment.pk,
         ("decisions", "execution_id"): decision.pk,
         ("experiments", "experiment_id"): experiment.pk,
+        ("overview", "card"): "fleet",
         ("people", "pk"): person.memberships.get().pk,
         ("invitations", "pk"): invitation.pk,
         ("invitations", "text"): "a-guess",  # whoever holds the real one is meant to see whose it is

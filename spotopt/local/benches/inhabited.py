@@ -58,7 +58,7 @@ class Inhabited:
 
 def inhabit(region: str, *, instances: int, people: int, now: datetime) -> Inhabited:
     """`instances` machines with two decisions each, as many audit entries and jobs as decisions; `people` owners."""
-    organization = Organization.objects.create(name="Bench")
+    organization = Organization.objects.create(name="Inhabited")
     accounts = [_account(organization, n, region, now) for n in range(ACCOUNTS)]
     rows = Instance.objects.bulk_create(
         (_instance(accounts[n % ACCOUNTS], n, region, now) for n in range(instances)), batch_size=BATCH

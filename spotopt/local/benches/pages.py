@@ -42,9 +42,9 @@ def rows(on: Ground) -> list[Row]:
     days = on.sized(PRICES) / (pools * invented.ROWS_A_DAY)
     region = filled.fill(on, pools, now=now, days=days)[0]
     scoring.score_region(region, now=now)
-    who = inhabited.inhabit(region, instances=on.sized(INSTANCES, least=4), people=PEOPLE, now=now)
+    who = inhabited.inhabit(region, instances=on.sized(INSTANCES, least=4), people=on.sized(PEOPLE, least=2), now=now)
     with on.owner() as connection:
-        connection.execute("ANALYZE")
+        connection.execute("VACUUM ANALYZE")  # as autovacuum would have
     plan = {
         "sessions": [inhabited.session_of(user) for user in who.people],
         "pages": pages(who, region),
