@@ -80,11 +80,18 @@ class JsonLine(structlog.stdlib.ProcessorFormatter):
         return redacted(super().format(record))
 
 
+STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
+
+
 class PlainLine(logging.Formatter):
-    """For people who watch a console."""
+    """For people who watch a console: the same facts, behind the words."""
 
     def __init__(self) -> None:
         super().__init__("%(asctime)s %(levelname)s %(name)s %(message)s")
+
+    def formatMessage(self, record: logging.LogRecord) -> str:
+        given = {name: value for name, value in vars(record).items() if name not in STANDARD and value not in ("", {})}
+        return " ".join([super().formatMessage(record), *(f"{name}={value}" for name, value in given.items())])
 
     def format(self, record: logging.LogRecord) -> str:
         return redacted(super().format(record))

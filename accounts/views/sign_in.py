@@ -40,6 +40,13 @@ class SignIn(auth_views.LoginView):
     authentication_form = SignInForm
     redirect_authenticated_user = True
 
+    def get_default_redirect_url(self) -> str:
+        """Staff who belong to no organization have no page but the admin."""
+        belongs = sessions.active(self.request) is not None
+        return (
+            reverse("admin:index") if self.request.user.is_staff and not belongs else super().get_default_redirect_url()
+        )
+
     def form_valid(self, form: auth_forms.AuthenticationForm) -> HttpResponse:
         response = super().form_valid(form)
         caller = person(self.request)

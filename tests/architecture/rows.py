@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import uuid
+from collections.abc import Callable
 from datetime import timedelta
 from decimal import Decimal
 from typing import Any
@@ -13,14 +14,17 @@ from django.db.models import NOT_PROVIDED, Field, Model
 
 from tests.factories import NOW, a_person, a_pool, a_rating, an_account, an_instance, an_organization
 
+_numbers = itertools.count(1)
 OURS = ("accounts", "instances", "mlregistry", "governance", "pipelines")
-MADE = {"AwsAccount": lambda: an_account(an_organization()), "Instance": lambda: an_instance(a_row_of("AwsAccount"))}
+MADE: dict[str, Callable[[], Model]] = {
+    "AwsAccount": lambda: an_account(an_organization()),
+    "Instance": lambda: an_instance(a_row_of("AwsAccount")),
+}
 MADE |= {"User": a_person, "Organization": an_organization}  # what constraints, or passwords, would refuse otherwise
 MADE |= {
     "Pool": lambda: a_pool(zone_id=f"use1-az{next(_numbers) % 90 + 1}"),
     "SpotAdvisorRating": lambda: a_rating(region=f"us-east-{next(_numbers)}"),
 }
-_numbers = itertools.count(1)
 
 
 def every_model() -> list[type[Model]]:
@@ -48,7 +52,7 @@ def _is_needed(field: Any) -> bool:
 
 def _value(field: Field) -> Any:
     if field.is_relation:
-        return a_row(field.related_model)
+        return a_row(field.related_model)  # type: ignore[arg-type]  # "self" is not among ours
     if field.choices:
         return next(iter(field.flatchoices))[0]
     number = next(_numbers)

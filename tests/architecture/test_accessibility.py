@@ -76,7 +76,8 @@ def found_by_axe(page: Any, where: str) -> list[str]:
 def found_by_keyboard(page: Any, where: str) -> list[str]:
     """Skip link first, every control reached by Tab with a visible focus, menus closed by Escape."""
     controls = page.evaluate(CONTROLS)
-    told, reached = [], set()
+    told: list[str] = []
+    reached: set[str | None] = set()
     page.evaluate("document.activeElement.blur()")
     for press in range(len(controls) + 10):
         page.keyboard.press("Tab")

@@ -137,6 +137,12 @@ def test_a_line_names_the_request_and_the_organization_and_the_answer_the_same_r
     assert line["ms"] > 0
 
 
+def test_on_a_console_the_facts_stand_behind_the_words():
+    with log(redaction.PlainLine()) as lines:
+        logging.getLogger("tests").warning("prices kept", extra={"written": 12, "password": CANARY})
+    assert "WARNING tests prices kept written=12 password=[kept out]" in lines.getvalue()
+
+
 @pytest.mark.django_db
 @pytest.mark.parametrize("proxies, is_kept", [(0, False), (1, True)])
 def test_a_request_id_is_taken_from_a_proxy_of_ours_only(client, settings, proxies, is_kept):
