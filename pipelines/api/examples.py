@@ -28,6 +28,10 @@ _INSTANCE = {
     "health_port": 80,
     "health_path": "/health",
     "policy_overrides": {},
+    "assigned_model": MODEL,
+    "settings_version": 4,
+    "settings_changed_at": "2026-11-01T09:00:00.000000Z",
+    "settings_changed_by": "alice",
     "last_switched_at": None,
     "seen_at": "2026-11-18T11:55:00.000000Z",
     "vanished_at": None,
@@ -117,6 +121,17 @@ _COMPARISON = {
     "calibration": None,
 }
 
+SETTINGS = OpenApiExample(
+    "Where it says that it is well, and a wider limit",
+    request_only=True,
+    value={
+        "settings_version": 3,
+        "health_port": 80,
+        "health_path": "/health",
+        "stateless": True,
+        "policy_overrides": {"max_interruption_probability": 0.1},
+    },
+)
 INSTANCE = OpenApiExample("An On-Demand machine that could move", value=_INSTANCE, response_only=True)
 EXPERIMENT = OpenApiExample("A decision to switch", value=_EXPERIMENT, response_only=True)
 RECEIPT = OpenApiExample(

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from pipelines.api import decisions, evaluation, experiments, instances, overview, runs
+from pipelines.api import decisions, evaluation, experiments, instances, metrics, overview, runs
 
 lab = [
     path("instances", instances.InstanceList.as_view(), name="instances"),
@@ -21,6 +21,7 @@ lab = [
 ]
 
 ml = [
+    path("metrics", metrics.Metrics.as_view(), name="metrics"),
     path("decision/spot-optimize", decisions.SpotOptimize.as_view(), name="spot-optimize"),
     path("decisions/history", decisions.DecisionHistory.as_view(), name="decisions"),
     path("decisions/<uuid:execution_id>", decisions.DecisionDetail.as_view(), name="decision"),

@@ -104,6 +104,7 @@ class ExperimentLog(models.Model):
         indexes = [
             models.Index(fields=["organization", "-decided_at"], name="experiments_by_organization"),
             models.Index(fields=["instance", "-decided_at"], name="experiments_by_instance"),
+            models.Index(fields=["-decided_at"], name="experiments_by_time"),
             models.Index(fields=["model", "instance", "-decided_at"], name="experiments_by_model"),
             models.Index(fields=["organization"], condition=Q(is_latest=True), name="latest_by_organization"),
         ]
@@ -128,7 +129,10 @@ class EngineDecision(models.Model):
 
     class Meta:
         ordering = ["-executed_at"]
-        indexes = [models.Index(fields=["organization", "-executed_at"], name="decisions_by_organization")]
+        indexes = [
+            models.Index(fields=["organization", "-executed_at"], name="decisions_by_organization"),
+            models.Index(fields=["-executed_at"], name="decisions_by_time"),
+        ]
 
 
 class SavingsDaily(models.Model):

@@ -11,7 +11,7 @@ class Migration(migrations.Migration):
         ('accounts', '0004_audit_seals'),
         ('instances', '0005_inventory_syncs'),
         ('mlregistry', '0003_region_scoring'),
-        ('pipelines', '0002_latest_decision'),
+        ('pipelines', '0003_decisions_by_time'),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
