@@ -7,7 +7,6 @@ from governance import policy_pages, views
 app_name = "governance"
 urlpatterns = [
     path("audit/", views.audit, name="audit"),
-    path("audit/audit.csv", views.audit_sheet, name="audit-sheet"),
     path("audit/check/", views.audit_check, name="audit-check"),
     path("system/", views.system, name="system"),
     path("system/beside/", views.system_beside, name="system-beside"),

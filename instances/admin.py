@@ -10,6 +10,7 @@ from django.http import HttpRequest
 from django.utils import timezone
 
 from accounts import audit
+from accounts.staff_site import REASON, ReadOnly, staff
 from instances import instance_settings
 from instances.domain.money import usd
 from instances.models import (
@@ -25,21 +26,6 @@ from instances.models import (
     SpotAdvisorRating,
     ZoneName,
 )
-
-
-class ReadOnly(admin.ModelAdmin):
-    """What was fetched is history: seen, searched, never edited."""
-
-    show_full_result_count = False  # a count of a large table for each page would be the slowest part of it
-
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
 
 
 @admin.register(InstanceType)
@@ -81,12 +67,13 @@ class InstanceAdmin(ReadOnly):
         super().save_model(request, obj, form, change)
         instance_settings.touch(obj, by=f"admin {request.user}", now=timezone.now())
         audit.record(
-            f"admin {request.user}",
+            staff(request),
             "instance.changed",
             obj,
             organization=obj.account.organization,
             before=before,
             after={name: getattr(obj, name) for name in self.said_by_people},
+            reason=request.session.get(REASON, ""),
         )
 
 

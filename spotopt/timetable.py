@@ -48,6 +48,9 @@ TIMETABLE = (
     Entry("keys of repeated requests that ran out", "accounts.tasks.forget_idempotency_keys", every=1 * HOURS),
     # the decisions
     Entry("evaluation of every active instance", "pipelines.tasks.evaluate_all", every=1 * HOURS),
+    Entry("savings of the day", "pipelines.tasks.keep_savings", every=1 * HOURS),
+    # what has had its time
+    Entry("old runs, predictions and sessions", "pipelines.tasks.keep_history", at=("50", "3")),
 )
 
 # Jobs of apps that stand below governance, or beside it, and so cannot report to governance.health themselves:

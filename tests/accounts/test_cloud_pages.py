@@ -112,6 +112,16 @@ def test_a_failed_validation_says_in_words_what_failed_and_what_to_do():
     assert "Validate again" in page
 
 
+@pytest.mark.parametrize("fields", [{"is_valid": False}, {"is_active": False}])
+def test_what_is_not_read_any_more_is_not_said_to_be_renewed(fields):
+    account = an_account(synced_at=NOW, **fields)
+    client = a_browser(alice())
+    pages = (f"/accounts/{account.pk}/", f"/accounts/{account.pk}/inventory/")
+    texts = [client.get(page).content.decode().lower() for page in pages]
+    assert not any("renewed every 15 minutes" in text for text in texts)
+    assert "not renewed now" in texts[1]
+
+
 def test_a_validation_that_could_not_be_made_says_why_and_keeps_the_place(monkeypatch):
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
         monkeypatch.delenv(name, raising=False)
@@ -259,7 +269,7 @@ def test_the_list_is_a_sheet_in_which_no_name_is_a_formula():
     an_account(name="=1+1", regions=["eu-west-3", "us-east-1"])
     answer = a_browser(bob()).get("/accounts/?format=csv")
     assert answer["Content-Type"].startswith("text/csv")
-    row = answer.content.decode().splitlines()[1]
+    row = answer.getvalue().decode().splitlines()[1]
     assert row.startswith("'=1+1,")
     assert "eu-west-3 us-east-1" in row
 

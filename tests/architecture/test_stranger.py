@@ -62,6 +62,7 @@ REFUSED = {302, 308, 400, 401, 403, 404, 405, 409, 415, 422, 429}
 NOISE = (
     (re.compile(rb"[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}"), b"UUID"),
     (re.compile(rb'name="csrfmiddlewaretoken" value="\w+"|X-CSRFToken": "\w+"'), b"TOKEN"),
+    (re.compile(rb"\b[0-9a-f]{32}\b"), b"REQUEST"),
     (re.compile(rb'"prediction_id": ?\d+'), b"NUMBER"),
     (re.compile(rb'"external_id": ?"spotopt-[^"]+"'), b"MADE"),
     (re.compile(rb'<svg class="qr".*?</svg>|<code id="secret">.*?</code>'), b"MADE"),
@@ -69,7 +70,7 @@ NOISE = (
 )
 
 MADE = ((re.compile(rb'"id": ?\d+'), b"NUMBER"),)  # of what the stranger just made; sequences are shared
-NOT_HERS = {"name"}  # parts of an address that are no id of anybody's: a component's name
+NOT_HERS = {"name", "card"}  # parts of an address that are no id of anybody's: a component's name, a card's
 
 
 @dataclass(frozen=True)
@@ -137,6 +138,7 @@ def alices_world() -> Alices:
         ("decisions", "pk"): experiment.pk,
         ("decisions", "execution_id"): decision.pk,
         ("experiments", "experiment_id"): experiment.pk,
+        ("overview", "card"): "fleet",
         ("people", "pk"): person.memberships.get().pk,
         ("invitations", "pk"): invitation.pk,
         ("invitations", "text"): "a-guess",  # whoever holds the real one is meant to see whose it is
@@ -185,8 +187,7 @@ def answer_to(asked: Asked, client: Callable[[], Client]) -> tuple[int, dict[str
         data = asked.body if asked.media == "form" or asked.body is None else json.dumps(asked.body)
         media = {} if asked.media == "form" else {"content_type": asked.media}
         send = getattr(client(), asked.method.lower())
-        keyed = {"Idempotency-Key": asked.key} if asked.key else {}
-        extra = {"headers": {"X-Request-Id": "the-same-request", **keyed}}
+        extra = {"headers": {"Idempotency-Key": asked.key} if asked.key else {}}
         response = send(asked.address, **({} if data is None else {"data": data, **media}), **extra)
         body = b"".join(response.streaming_content) if response.streaming else response.content
         transaction.set_rollback(True)

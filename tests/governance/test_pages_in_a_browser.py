@@ -88,8 +88,10 @@ def test_a_person_reads_the_system_monitor(page):
     page.goto("/system/")
     page.get_by_text("none answered").wait_for()
     page.look("system")
-    page.get_by_role("link", name="Only what failed").click()
-    page.get_by_text("that ended badly").wait_for()
+    page.get_by_label("Ended", exact=True).select_option("badly")
+    page.wait_for_url("**ended=badly**")
+    page.locator("#runs .badge-bad").first.wait_for()
+    assert page.locator("#runs .badge-good").count() == 0
     page.look("system-failed")
     assert page.trouble == []
 
