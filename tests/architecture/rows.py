@@ -12,23 +12,24 @@ from typing import Any
 from django.apps import apps
 from django.db.models import NOT_PROVIDED, Field, Model
 
-from accounts.models import IdempotencyKey
-from tests.factories import NOW, a_person, a_pool, a_rating, an_account, an_instance, an_organization
+from tests.factories import (
+    NOW,
+    a_person,
+    a_pool,
+    a_rating,
+    an_account,
+    an_idempotency_key,
+    an_instance,
+    an_organization,
+)
 
 _numbers = itertools.count(1)
-
-
-def an_idempotency_key() -> IdempotencyKey:
-    times = dict.fromkeys(("began_at", "lease_until", "expires_at"), NOW)
-    return IdempotencyKey.objects.create(organization=an_organization(), key=f"{next(_numbers)}", **times)
-
-
 OURS = ("accounts", "instances", "mlregistry", "governance", "pipelines")
 MADE: dict[str, Callable[[], Model]] = {
     "AwsAccount": lambda: an_account(an_organization()),
     "Instance": lambda: an_instance(a_row_of("AwsAccount")),
 }
-MADE |= {"IdempotencyKey": an_idempotency_key}
+MADE |= {"IdempotencyKey": lambda: an_idempotency_key(a_row_of("Organization"))}  # it has one owner of three
 MADE |= {"User": a_person, "Organization": an_organization}  # what constraints, or passwords, would refuse otherwise
 MADE |= {
     "Pool": lambda: a_pool(zone_id=f"use1-az{next(_numbers) % 90 + 1}"),
