@@ -71,7 +71,7 @@ def expect(given: PoolFacts, model: LoadedModel, statistics: StoredStatistics) -
 
 
 def as_rows(found: Expectations) -> list[dict[str, Any]]:
-    """One JSON object per pool with the columns of PoolScore that a replay must meet; unknown = null."""
+    """One JSON object per pool with all that a replay must meet; unknown = null."""
     outlook_, horizon = found.outlook, int(found.model.horizon.total_seconds())
     feature_hash, components = features.feature_hash(), _component_rows(found)
     return [
@@ -121,7 +121,7 @@ def explain(model: LoadedModel, matrix: Floats) -> list[dict[str, Any]]:
 def rescore(
     inputs: Sequence[Mapping[str, Any]], *, model: LoadedModel, statistics: StoredStatistics
 ) -> list[dict[str, Any]]:
-    """Recompute scores from `PoolScore.inputs` as stored, in order, each with its `contributions`.
+    """Recompute scores from `PoolScore.inputs`, in order, each with its `contributions`.
 
     The same functions as the scoring of a region, on the same bits. Raises KeyError for a fact or statistics missing.
     """
@@ -180,22 +180,11 @@ def _components(facts: PoolFacts) -> AdaptiveComponents:
 
 
 def _component_rows(found: Expectations) -> list[dict[str, Any]]:
-    """Of each pool: component → value, weight, and share (their product)."""
-    shares = found.weights.shares
-    columns = [listed(getattr(found.components, name)) for name in shares]
+    names = list(found.weights.shares)
+    columns = [listed(getattr(found.components, name)) for name in names]
     return [
-        {
-            name: {"value": value, "weight": weight, "share": _share(value, weight)}
-            for (name, weight), value in zip(shares.items(), values, strict=True)
-        }
-        for values in zip(*columns, strict=True)
+        safety.as_json(dict(zip(names, values, strict=True)), found.weights) for values in zip(*columns, strict=True)
     ]
-
-
-def _share(value: float | None, weight: float) -> float | None:
-    if weight == 0:
-        return 0.0
-    return None if value is None else value * weight
 
 
 def _explained(parts: Contributions, row: int) -> dict[str, Any]:

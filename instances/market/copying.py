@@ -82,7 +82,7 @@ def write_changes(
 
 def _records(pool_id: NDArray[np.int32], at: NDArray[np.float64], usd_micro: NDArray[np.int32]) -> NDArray[np.void]:
     """The rows as COPY wants them, sorted by key, one for each."""
-    micros = np.rint(at * SECOND).astype(np.int64) - POSTGRES_EPOCH * SECOND
+    micros = as_timestamps(at)
     order = np.lexsort((micros, pool_id))  # stable: of equal keys the later row stays behind the earlier
     pool_id, micros, usd_micro = pool_id[order], micros[order], usd_micro[order]
     is_last = np.ones(len(order), dtype=bool)
@@ -92,6 +92,11 @@ def _records(pool_id: NDArray[np.int32], at: NDArray[np.float64], usd_micro: NDA
         records[name] = length
     records["pool_id"], records["at"], records["usd_micro"] = pool_id[is_last], micros[is_last], usd_micro[is_last]
     return records
+
+
+def as_timestamps(at: NDArray[np.float64]) -> NDArray[np.int64]:
+    """Epoch seconds as PostgreSQL counts time."""
+    return np.rint(at * SECOND).astype(np.int64) - POSTGRES_EPOCH * SECOND
 
 
 def _write_chunk(records: NDArray[np.void]) -> int:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,8 +23,7 @@ Floats = NDArray[np.float64]
 PRICE_COLUMNS = tuple(field.name for field in fields(PriceSummary))
 
 
-@dataclass(frozen=True, slots=True)
-class PoolNames:
+class PoolNames(NamedTuple):
     """Which pool a row is about, and on which statistics its features stand (SHA-256 of `FeatureStatistics`)."""
 
     pool_id: int
@@ -99,23 +98,16 @@ def as_rows(facts: PoolFacts) -> list[dict[str, Any]]:
     columns = [
         [None if value != value else value for value in getattr(facts.measures, name).tolist()] for name in MEASURES
     ]
-    return [
-        {
-            "pool_id": name.pool_id,
-            "instance_type": name.instance_type,
-            "zone_id": name.zone_id,
-            "product": name.product,
-            "region": name.region,
-            "statistics": name.statistics,
-            **dict(zip(MEASURES, values, strict=True)),
-        }
-        for name, values in zip(facts.names, zip(*columns, strict=True), strict=True)
-    ]
+    return [as_row(name, values) for name, values in zip(facts.names, zip(*columns, strict=True), strict=True)]
+
+
+def as_row(name: PoolNames, measures: Sequence[float | None]) -> dict[str, Any]:
+    return {**name._asdict(), **dict(zip(MEASURES, measures, strict=True))}
 
 
 def from_rows(rows: Sequence[Mapping[str, Any]]) -> PoolFacts:
     """The inverse of `as_rows`. Raises KeyError naming what a row lacks."""
-    names = [PoolNames(**{field.name: row[field.name] for field in fields(PoolNames)}) for row in rows]
+    names = [PoolNames(*(row[field] for field in PoolNames._fields)) for row in rows]
     columns = {
         name: np.array([np.nan if row[name] is None else row[name] for row in rows], dtype=np.float64)
         for name in MEASURES

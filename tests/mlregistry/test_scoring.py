@@ -30,7 +30,6 @@ EXACT = (
     "safety_score",
     "components",
     "features",
-    "feature_hash",
     "unknown",
 )
 

@@ -221,7 +221,7 @@ def test_a_policy_nobody_can_read_fails_the_run_and_says_why():
 
 def test_a_run_that_breaks_keeps_what_stands_and_frees_the_instance():
     a_scored_market()
-    PoolScore.objects.update(inputs={})  # a row that an older release wrote
+    PoolScore.objects.update(layout=0)  # a row that an older release wrote
     instance = a_plain_instance()
     run = linear.evaluate(instance, now=NOW)
     assert run.state == RunState.FAILED
