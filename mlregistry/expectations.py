@@ -55,7 +55,7 @@ def expect(given: PoolFacts, model: LoadedModel, statistics: StoredStatistics) -
     scales, region = _scales(usable, model, statistics)
     inputs, context = pool_facts.feature_inputs(usable, region)
     matrix = features.features(inputs, context, scales, usable.measures.launch_at)
-    families = [family_of(name.instance_type) for name in usable.names]
+    families = [family_of(name) for name in usable.names.instance_type]
     weights = safety.adaptive_weights(FEEDBACK_WEIGHT)
     components = _components(usable)
     return Expectations(
@@ -158,9 +158,10 @@ def _scales(
     facts: PoolFacts, model: LoadedModel, stored: StoredStatistics
 ) -> tuple[RegionStatistics, NDArray[np.int64]]:
     """The model's own statistics where it learned any, the region's elsewhere; and the row of each pool."""
-    used = list(dict.fromkeys((name.region, name.statistics) for name in facts.names))
+    keys = list(zip(facts.names.region, facts.names.statistics, strict=True))
+    used = list(dict.fromkeys(keys))
     row = {key: position for position, key in enumerate(used)}
-    region = np.array([row[name.region, name.statistics] for name in facts.names], dtype=np.int64)
+    region = np.array([row[key] for key in keys], dtype=np.int64)
     own = statistics_rows(stored, [digest for _, digest in used])
     if model.adapter is None:
         return own, region
@@ -227,7 +228,7 @@ def _missing(facts: PoolFacts, matrix: Floats) -> list[list[str]]:
     note(np.isnan(known.vcpus), lambda row: "not in the catalogue of instance types")
     note(
         np.isnan(known.launch_year),
-        lambda row: f"no launch year of family {family_of(facts.names[row].instance_type)}",
+        lambda row: f"no launch year of family {family_of(facts.names.instance_type[row])}",
     )
     is_bare = np.array([not found for found in reasons], dtype=bool)
     note(is_bare & ~np.isfinite(matrix).all(axis=1), lambda row: _unknown_features(matrix[row]))

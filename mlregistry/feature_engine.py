@@ -51,7 +51,12 @@ def region_facts(region: str, *, now: datetime, product: Product = Product.LINUX
     columns["family_stress"] = context.family_stress[inputs.family]
     columns["type_log_price"] = context.log_price[inputs.instance_type]
     statistics = _statistics(region, features.raw_features(inputs, context, at), now)
-    names = [PoolNames(*pool, product.value, region, statistics.sha256) for pool in pools]
+    names = PoolNames(
+        [pool.id for pool in pools],
+        [pool.instance_type for pool in pools],
+        [pool.zone_id for pool in pools],
+        *([each] * len(pools) for each in (product.value, region, statistics.sha256)),
+    )
     return RegionFacts(PoolFacts(names, pool_facts.measured(columns)), statistics)
 
 

@@ -246,7 +246,7 @@ def _asked_anew(forecasts: Sequence[Forecast], facts: PoolFacts, model: LoadedMo
         facts, np.array([at.timestamp() if (at := launch.launch_at) else now.timestamp() for launch in launches])
     )
     facts = pool_facts.at_price(facts, np.array([launch.spot_usd_micro or np.nan for launch in launches], dtype=float))
-    statistics = feature_engine.stored_statistics(name.statistics for name in facts.names)
+    statistics = feature_engine.stored_statistics(facts.names.statistics)
     found = expectations.expect(facts, model, statistics)
     return [
         replace(forecast, row=row, contributions=parts)

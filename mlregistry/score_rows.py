@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
-from django.db import connection, transaction
+from django.db import connection
 from numpy.typing import NDArray
 
 from instances.domain.snapshot import EVIDENCE
@@ -44,7 +44,7 @@ COLUMNS: Mapping[str, Column] = {
     "price_changed_at": INSTANT,
     "advisor_as_of": INSTANT,
     "on_demand_as_of": INSTANT,
-    "unknown": Column(">i2", "smallint", "(%(unknown)s::text[])[{} + 1]::text[]"),
+    "unknown": Column(">i2", "smallint", "CASE WHEN {0} = 0 THEN '{{}}' ELSE (%(unknown)s::text[])[{0}]::text[] END"),
     "numbers": Column(f"V{8 * len(PACKED)}", "bytea"),
 }
 SHARED = ("model_id", "scored_at", "horizon_seconds", "statistics", "layout")  # the same of all rows of a scoring
@@ -56,6 +56,7 @@ CREATE TEMPORARY TABLE IF NOT EXISTS pool_score_staging (
     {", ".join(f"{name} {column.type}" for name, column in COLUMNS.items())}
 );
 TRUNCATE pool_score_staging;
+SET LOCAL synchronous_commit = off;
 SET LOCAL enable_hashjoin = off;
 SET LOCAL enable_mergejoin = off
 """
@@ -76,16 +77,19 @@ def write_scores(
 
     Times are epoch seconds, `evidence` indexes EVIDENCE, `unknown` lists the missing data of each row. Who calls holds
     the region's RegionScoring in the same transaction: two writers of the same new rows would hinder one another.
+
+    The transaction is not waited for on disk: after a crash the region is as due as it was, and is scored again.
     """
-    lists = {words: place for place, words in enumerate(dict.fromkeys(map(tuple, unknown)))}
-    records = _records({**columns, "unknown": np.array([lists[tuple(words)] for words in unknown], dtype=np.int16)})
-    with transaction.atomic(), connection.cursor() as cursor:
+    lists: dict[tuple[str, ...], int] = {(): 0}
+    places = [lists.setdefault(tuple(words), len(lists)) if words else 0 for words in unknown]
+    records = _records({**columns, "unknown": np.array(places, dtype=np.int16)})
+    with connection.cursor() as cursor:
         cursor.execute(_STAGING)
         with connection.wrap_database_errors, cursor.copy(_COPY) as copy:
             copy.write(HEADER)
             copy.write(records.tobytes())
             copy.write(TRAILER)
-        cursor.execute(_MERGE, {**shared, "unknown": [_array(words) for words in lists]})
+        cursor.execute(_MERGE, {**shared, "unknown": [_array(words) for words in lists if words]})
 
 
 def _records(columns: Mapping[str, NDArray[Any]]) -> NDArray[np.void]:

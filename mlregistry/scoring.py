@@ -126,7 +126,7 @@ def _write(result: ScoringResult, found: Expectations, statistics: str) -> None:
             "layout": packing.LAYOUT,
         },
         {
-            "pool_id": np.array([name.pool_id for name in found.facts.names], dtype=np.int32),
+            "pool_id": np.array(found.facts.names.pool_id, dtype=np.int32),
             "interruption_probability": outlook.probability,
             "probability_low": outlook.low,
             "probability_high": outlook.high,

@@ -24,14 +24,14 @@ PRICE_COLUMNS = tuple(field.name for field in fields(PriceSummary))
 
 
 class PoolNames(NamedTuple):
-    """Which pool a row is about, and on which statistics its features stand (SHA-256 of `FeatureStatistics`)."""
+    """Which pools n rows are about, and on which statistics their features stand (SHA-256 of `FeatureStatistics`)."""
 
-    pool_id: int
-    instance_type: str
-    zone_id: str
-    product: str
-    region: str
-    statistics: str
+    pool_id: Sequence[int]
+    instance_type: Sequence[str]
+    zone_id: Sequence[str]
+    product: Sequence[str]
+    region: Sequence[str]
+    statistics: Sequence[str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,17 +75,18 @@ class Measures:
 
 
 MEASURES = tuple(field.name for field in fields(Measures))
+_ROW = (*PoolNames._fields, *MEASURES)
 
 
 @dataclass(frozen=True, slots=True)
 class PoolFacts:
     """Names and measures of n pools, row by row."""
 
-    names: Sequence[PoolNames]
+    names: PoolNames
     measures: Measures
 
     def __len__(self) -> int:
-        return len(self.names)
+        return len(self.names.pool_id)
 
 
 def measured(columns: Mapping[str, Floats]) -> Measures:
@@ -98,16 +99,18 @@ def as_rows(facts: PoolFacts) -> list[dict[str, Any]]:
     columns = [
         [None if value != value else value for value in getattr(facts.measures, name).tolist()] for name in MEASURES
     ]
-    return [as_row(name, values) for name, values in zip(facts.names, zip(*columns, strict=True), strict=True)]
+    return [dict(zip(_ROW, values, strict=True)) for values in zip(*facts.names, *columns, strict=True)]
 
 
-def as_row(name: PoolNames, measures: Sequence[float | None]) -> dict[str, Any]:
-    return {**name._asdict(), **dict(zip(MEASURES, measures, strict=True))}
+def as_row(pool: Any, statistics: str, measures: Sequence[float | None]) -> dict[str, Any]:
+    """The same of one `instances.models.Pool`."""
+    names = (pool.id, pool.instance_type, pool.zone_id, pool.product, pool.region, statistics)
+    return dict(zip(_ROW, (*names, *measures), strict=True))
 
 
 def from_rows(rows: Sequence[Mapping[str, Any]]) -> PoolFacts:
     """The inverse of `as_rows`. Raises KeyError naming what a row lacks."""
-    names = [PoolNames(*(row[field] for field in PoolNames._fields)) for row in rows]
+    names = PoolNames(*([row[field] for row in rows] for field in PoolNames._fields))
     columns = {
         name: np.array([np.nan if row[name] is None else row[name] for row in rows], dtype=np.float64)
         for name in MEASURES

@@ -11,7 +11,7 @@ from django.db import models
 
 from accounts.models import Organization
 from instances.models import Pool
-from mlregistry.domain.facts import PoolNames, as_row
+from mlregistry.domain.facts import as_row
 from mlregistry.domain.packing import Numbers, unpacked
 from mlregistry.models.registry import ModelVersion
 
@@ -44,9 +44,7 @@ class PoolScore(models.Model):
     @property
     def inputs(self) -> dict[str, Any]:
         """With the statistics, all that the score needs (mlregistry.domain.facts). Reads the pool. OtherLayout."""
-        pool = self.pool
-        names = PoolNames(self.pool_id, pool.instance_type, pool.zone_id, pool.product, pool.region, self.statistics)
-        return as_row(names, self._unpacked.facts)
+        return as_row(self.pool, self.statistics, self._unpacked.facts)
 
     @property
     def features(self) -> Sequence[float | None]:
