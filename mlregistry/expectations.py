@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
+from itertools import groupby
 from typing import Any
 
 import numpy as np
@@ -157,11 +158,14 @@ def _is_old(facts: PoolFacts) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
 def _scales(
     facts: PoolFacts, model: LoadedModel, stored: StoredStatistics
 ) -> tuple[RegionStatistics, NDArray[np.int64]]:
-    """The model's own statistics where it learned any, the region's elsewhere; and the row of each pool."""
-    keys = list(zip(facts.names.region, facts.names.statistics, strict=True))
-    used = list(dict.fromkeys(keys))
-    row = {key: position for position, key in enumerate(used)}
-    region = np.array([row[key] for key in keys], dtype=np.int64)
+    """The model's own statistics where it learned any, the region's elsewhere; and the row of each pool.
+
+    A row for each run of equal ones: launches come in any order, and features want rows that ascend.
+    """
+    runs = groupby(zip(facts.names.region, facts.names.statistics, strict=True))
+    counted = [(key, sum(1 for _ in run)) for key, run in runs]
+    used = [key for key, _ in counted]
+    region = np.repeat(np.arange(len(used)), [count for _, count in counted])
     own = statistics_rows(stored, [digest for _, digest in used])
     if model.adapter is None:
         return own, region

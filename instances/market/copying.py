@@ -28,10 +28,13 @@ POSTGRES_EPOCH = int(datetime(2000, 1, 1, tzinfo=UTC).timestamp())  # timestampt
 SECOND = 1_000_000  # microseconds
 CHUNK = 100_000  # rows in memory and in one transaction: 3 MB, a second's work
 
+# A chunk's commit does not wait for the disk: the one that records the fetch as whole does, and its flush takes along
+# all that was committed before it. After a crash in between, the fetch is not on record and is made again.
 # Among millions of rows each staged one is looked up by its key: a hash or merge join would read the whole table.
 STAGING = """
 CREATE TEMPORARY TABLE IF NOT EXISTS spot_price_staging (pool_id integer, at timestamptz, usd_micro integer);
 TRUNCATE spot_price_staging;
+SET LOCAL synchronous_commit = off;
 SET LOCAL enable_hashjoin = off;
 SET LOCAL enable_mergejoin = off
 """
