@@ -120,7 +120,7 @@ def _measure_pools(region: str, pools: Sequence[PoolRow], now: datetime, product
         "launch_at": np.full(len(pools), now.timestamp()),
         **_prices(region, pools, now, product),
         "last_missing_at": unknown,  # no interruption is recorded yet: "none known" is said by its own feature
-        "interruptions_7d": np.zeros(len(pools)),
+        **{name: np.zeros(len(pools)) for name in ("interruptions_7d", "watched_hours_7d", "neighbours_hit")},
         "prices_as_of": np.full(len(pools), _epoch(freshness.prices_through)),
         # a rating is as old as the last time we asked and were answered, not as the day on which the band changed
         "advisor_as_of": np.full(len(pools), _epoch(freshness.advisor_at)),
@@ -188,6 +188,8 @@ def _inputs(columns: Mapping[str, Floats], types: Sequence[str], of_type: Index)
         has_gpu=columns["has_gpu"],
         last_missing_at=columns["last_missing_at"],
         interruptions_7d=columns["interruptions_7d"],
+        watched_hours_7d=columns["watched_hours_7d"],
+        neighbours_hit=columns["neighbours_hit"],
         region=np.zeros(len(of_type), dtype=np.int64),
         family=of_family[of_type],
         instance_type=of_type,

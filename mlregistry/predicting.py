@@ -15,6 +15,7 @@ from mlregistry import expectations, feature_engine
 from mlregistry.domain import facts as pool_facts
 from mlregistry.domain.facts import PoolFacts
 from mlregistry.domain.hazard import Evidence
+from mlregistry.domain.packing import LAYOUT
 from mlregistry.expectations import ADVISOR_AGE_LIMIT, PRICE_AGE_LIMIT
 from mlregistry.loading import LoadedModel, active_model
 from mlregistry.models import PoolScore, Prediction
@@ -189,7 +190,7 @@ def _pool_ids(launches: Sequence[Launch]) -> list[int | None]:
 
 
 def _scores(pool_ids: Any) -> dict[int, PoolScore]:
-    scores = PoolScore.objects.filter(pool_id__in=set(pool_ids)).select_related("pool")
+    scores = PoolScore.objects.filter(pool_id__in=set(pool_ids), layout=LAYOUT).select_related("pool")
     return {score.pool_id: score for score in scores}
 
 

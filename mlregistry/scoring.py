@@ -67,7 +67,7 @@ def score_region(region: str, *, now: datetime, product: Product = Product.LINUX
 def regions_due(*, now: datetime, product: Product = Product.LINUX) -> list[str]:
     """Regions whose scores are older than what they rest on (a fetch, the active model), or than half an hour.
 
-    Four queries. A region without pools is never due.
+    Due too: those that another release scored. Four queries. A region without pools is never due.
     """
     fetches = MarketFetch.objects.whole().filter(ended_at__gt=now - RESCORED_AFTER).order_by()
     news = dict(fetches.values("region").annotate(at=Max("ended_at")).values_list("region", "at"))
@@ -80,6 +80,7 @@ def regions_due(*, now: datetime, product: Product = Product.LINUX) -> list[str]
         for region, count in pools.values_list("region", "pools")
         if (last := scored.get(region)) is None
         or last.pools < count
+        or last.layout != packing.LAYOUT
         or last.scored_at < max(common, news.get(region, common))
     ]
 
@@ -95,6 +96,7 @@ def _keep(result: ScoringResult, found: Expectations, product: Product) -> bool:
             "scored_at": result.scored_at,
             "pools": result.pools,
             "unknown": result.unknown,
+            "layout": packing.LAYOUT,
             "took_seconds": result.took_seconds,
             "horizon_seconds": int(result.model.horizon.total_seconds()),
             "prices_as_of": _oldest(known.prices_as_of),

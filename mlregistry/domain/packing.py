@@ -1,12 +1,13 @@
 """In which order do the numbers of a score stand in its row?
 
 What a score was made from (facts) and of (features, components) lies in `PoolScore.numbers` as one block of float64,
-NaN = unknown: NumPy lays out 60,000 of them at once, and each is read back bit for bit. A change of the order needs
-another LAYOUT and a migration that lets the scores go: the next scoring, minutes away, writes them anew.
+NaN = unknown: NumPy lays out 60,000 of them at once, and each is read back bit for bit. Another order, or another
+feature, is another LAYOUT by itself: rows of the former one are not read, and every region is due.
 """
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from typing import Any
@@ -21,9 +22,9 @@ from mlregistry.domain.safety import AdaptiveComponents
 
 Floats = NDArray[np.float64]
 
-LAYOUT = 1
 COMPONENTS = tuple(field.name for field in fields(AdaptiveComponents))
 COLUMNS = (*MEASURES, *NAMES, *COMPONENTS, "feedback_weight")
+LAYOUT = zlib.crc32(" ".join(COLUMNS).encode()) - 2**31  # as an integer of PostgreSQL
 NUMBER = np.dtype("<f8")
 _FEATURES = slice(len(MEASURES), len(MEASURES) + len(NAMES))
 _COMPONENTS = slice(_FEATURES.stop, _FEATURES.stop + len(COMPONENTS))

@@ -20,7 +20,8 @@ class Migration(migrations.Migration):
         migrations.RemoveField("poolscore", "feature_hash"),
         migrations.RemoveField("poolscore", "inputs"),
         migrations.AddField("poolscore", "statistics", models.CharField(max_length=64, default=""), False),
-        migrations.AddField("poolscore", "layout", models.SmallIntegerField(default=0), False),
+        migrations.AddField("poolscore", "layout", models.IntegerField(default=0), False),
+        migrations.AddField("regionscoring", "layout", models.IntegerField(default=0), False),
         migrations.AddField("poolscore", "numbers", models.BinaryField(default=b""), False),
         migrations.RunSQL(migrations.RunSQL.noop, FORGET),
         # every row is rewritten every few minutes: half a page stays free for its next version

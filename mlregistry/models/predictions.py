@@ -36,7 +36,7 @@ class PoolScore(models.Model):
     on_demand_as_of = models.DateTimeField(null=True)
     unknown = ArrayField(models.CharField(max_length=120), default=list)  # which data is missing
     statistics = models.CharField(max_length=64)  # the digest of those that its features are scaled by
-    layout = models.SmallIntegerField()
+    layout = models.IntegerField()  # that of `numbers`
     numbers = models.BinaryField()  # mlregistry.domain.packing: what the score was made from and of
 
     # No index but the key: a row is rewritten every few minutes, and stays in its page while no indexed value changes.
@@ -70,6 +70,7 @@ class RegionScoring(models.Model):
     scored_at = models.DateTimeField()
     pools = models.IntegerField()
     unknown = models.IntegerField()  # without a probability or a safety score
+    layout = models.IntegerField()  # of the scores' numbers
     took_seconds = models.FloatField()  # to read and compute, before writing
     horizon_seconds = models.IntegerField()
     prices_as_of = models.DateTimeField(null=True)  # the oldest of the region's pools

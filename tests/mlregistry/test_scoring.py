@@ -363,3 +363,9 @@ class TestDue:
         scoring.score_region("us-east-1", now=NOW + timedelta(minutes=1))
         factories.a_pool("m5.large", "use1-az6")
         assert scoring.regions_due(now=NOW + timedelta(minutes=2)) == ["us-east-1"]
+
+    def test_scores_of_a_release_that_laid_them_out_otherwise_are_due(self):
+        a_market()
+        scoring.score_region("us-east-1", now=NOW + timedelta(minutes=1))
+        RegionScoring.objects.update(layout=0)
+        assert scoring.regions_due(now=NOW + timedelta(minutes=2)) == ["us-east-1"]
