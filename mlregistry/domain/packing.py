@@ -59,8 +59,9 @@ def unpacked(block: bytes | memoryview, layout: int) -> Numbers:
     """The inverse of a row of `packed`. Raises OtherLayout."""
     if layout != LAYOUT or len(block) != len(COLUMNS) * NUMBER.itemsize:
         raise OtherLayout(f"{len(block)} bytes in layout {layout}, here it is {LAYOUT}")
-    values = [None if value != value else value for value in np.frombuffer(block, dtype=NUMBER).tolist()]
-    weights = safety.adaptive_weights(values[-1])
+    *numbers, feedback = np.frombuffer(block, dtype=NUMBER).tolist()
+    values = [None if value != value else value for value in numbers]
+    weights = safety.adaptive_weights(feedback)
     return Numbers(
         facts=values[: len(MEASURES)],
         features=values[_FEATURES],
