@@ -10,7 +10,7 @@ FORGET = "TRUNCATE mlregistry_poolscore, mlregistry_regionscoring"
 
 
 class Migration(migrations.Migration):
-    dependencies = [("mlregistry", "0003_region_scoring")]
+    dependencies = [("mlregistry", "0004_assignments_and_outcomes")]
     operations = [
         migrations.RunSQL(FORGET, migrations.RunSQL.noop),
         migrations.RemoveIndex("poolscore", "score_age"),
