@@ -99,13 +99,14 @@ class PoolScoreAdmin(ReadOnly):
     list_filter = ("evidence", "pool__region", "scored_at")
     search_fields = ("pool__instance_type", "pool__zone_id")
     list_select_related = ("pool",)
+    readonly_fields = ("inputs", "features", "components")
     show_full_result_count = False
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[PoolScore]:
         """What a score was made from is read on its own page only."""
         found = super().get_queryset(request)
         is_one = request.resolver_match is not None and "object_id" in request.resolver_match.kwargs
-        return found if is_one else found.defer("inputs", "components", "features")
+        return found if is_one else found.defer("numbers")
 
 
 @admin.register(RegionScoring)
