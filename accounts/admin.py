@@ -152,18 +152,6 @@ class AuditSealAdmin(ReadOnly):
     show_full_result_count = False
 
 
-@admin.register(IdempotencyKey)
-class IdempotencyKeyAdmin(ReadOnly):
-    """Which requests may be repeated, and how each ended. What was answered is the organization's to see."""
-
-    list_display = ("key", "organization", "began_at", "ended_at", "status", "expires_at")
-    list_filter = ("status", "organization")
-    search_fields = ("key", "organization__name")
-    list_select_related = ("organization",)
-    exclude = ("body", "headers")
-    show_full_result_count = False
-
-
 @admin.register(Invitation)
 class InvitationAdmin(ReadOnly):
     """Owners invite and withdraw, on their page. The digest is shown nowhere."""
