@@ -6,10 +6,14 @@ from collections.abc import Collection
 from dataclasses import dataclass
 
 from mlregistry import expectations, feature_engine
-from mlregistry.domain import facts as pool_facts
+from mlregistry.domain.facts import PoolFacts, PoolNames
+from mlregistry.domain.packing import LAYOUT, measures_in
 from mlregistry.expectations import listed
 from mlregistry.loading import LoadedModel
 from mlregistry.models import PoolScore
+
+# a row's PoolNames, in order
+_NAMED = ("pool_id", "pool__instance_type", "pool__zone_id", "pool__product", "pool__region", "statistics")
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,14 +31,15 @@ def opinions(model: LoadedModel, pool_ids: Collection[int]) -> dict[int, Opinion
 
     The same computation as the scoring of a region, so that the active model's opinion is the stored score.
     """
-    inputs = list(PoolScore.objects.filter(pool_id__in=pool_ids).values_list("inputs", flat=True))
-    if not inputs:
+    rows = list(PoolScore.objects.filter(pool_id__in=pool_ids, layout=LAYOUT).values_list(*_NAMED, "numbers"))
+    if not rows:
         return {}
-    facts = pool_facts.from_rows(inputs)
-    statistics = feature_engine.stored_statistics({name.statistics for name in facts.names})
+    *names, blocks = zip(*rows, strict=True)
+    facts = PoolFacts(PoolNames(*names), measures_in(blocks))
+    statistics = feature_engine.stored_statistics(facts.names.statistics)
     found = expectations.expect(facts, model, statistics)
     columns = zip(
-        facts.names,
+        facts.names.pool_id,
         listed(found.outlook.probability),
         found.outlook.evidence.tolist(),
         listed(found.safety),
@@ -42,6 +47,6 @@ def opinions(model: LoadedModel, pool_ids: Collection[int]) -> dict[int, Opinion
         strict=True,
     )
     return {
-        name.pool_id: Opinion(probability, str(evidence), safety, tuple(unknown))
-        for name, probability, evidence, safety, unknown in columns
+        pool_id: Opinion(probability, str(evidence), safety, tuple(unknown))
+        for pool_id, probability, evidence, safety, unknown in columns
     }

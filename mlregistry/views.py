@@ -10,6 +10,7 @@ from django.contrib import messages
 from django.core.exceptions import PermissionDenied
 from django.core.paginator import Paginator
 from django.http import Http404, HttpRequest, HttpResponse
+from django.http.response import HttpResponseBase
 from django.shortcuts import redirect, render
 from django.utils import timezone
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
@@ -30,14 +31,14 @@ from mlregistry.models import Assignment, AssignmentKind, ModelStatus, ModelVers
 ROWS_A_PAGE = 50
 MOST_SUBJECTS = 200  # on a model's page; the API lists all
 MOST_VERSIONS = 50
-View = Callable[..., HttpResponse]
+View = Callable[..., HttpResponseBase]
 
 
 def of_the_platform(view: View) -> View:
     """Models belong to the installation: its own people write them."""
 
     @functools.wraps(view)
-    def opened(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+    def opened(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
         if not caller_of(request).is_staff:
             raise PermissionDenied("This needs an admin of the platform.")
         return view(request, *args, **kwargs)

@@ -11,4 +11,5 @@ class PipelinesConfig(AppConfig):
         "ExperimentLog": "organization",
         "ShadowDecision": "organization",
         "EngineDecision": "organization",
+        "SavingsDaily": "organization",
     }

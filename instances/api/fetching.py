@@ -9,9 +9,9 @@ from drf_spectacular.utils import OpenApiExample, extend_schema
 from rest_framework import status
 from rest_framework.request import Request
 from rest_framework.response import Response
-from rest_framework.views import APIView
 
 from accounts.authentication import OfThePlatform, caller_of
+from accounts.idempotency import Repeatable
 from accounts.refusals import Unusable
 from instances.api.bodies import FetchOrderSerializer, FetchRequest
 from instances.domain.market import DataType
@@ -19,7 +19,7 @@ from instances.market import orders
 from instances.tasks import carry_out_order
 
 
-class Fetch(APIView):
+class Fetch(Repeatable):
     """Fetch market data now. While the same is being fetched, that fetch is answered."""
 
     permission_classes = (OfThePlatform,)

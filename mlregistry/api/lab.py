@@ -10,10 +10,10 @@ from django.utils import timezone
 from drf_spectacular.utils import extend_schema, extend_schema_view
 from rest_framework.request import Request
 from rest_framework.response import Response
-from rest_framework.views import APIView
 
 from accounts.authentication import HasCaller, OfThePlatform, caller_of, requires
 from accounts.domain import Role, Scope
+from accounts.idempotency import Repeatable
 from accounts.models import AwsAccount
 from accounts.ownership import owned, owned_or_404
 from accounts.refusals import Conflict, Unusable
@@ -43,7 +43,7 @@ class LabModelList(ModelList):
         return with_assignments(rows, owned(Assignment, caller_of(self.request)))
 
 
-class Status(APIView):
+class Status(Repeatable):
     """Graduate or reject a model, or put it back to testing. Assignments that this forbids end with it."""
 
     permission_classes = (OfThePlatform,)
@@ -70,7 +70,7 @@ class Status(APIView):
         return Response(bodies.JudgedSerializer({"model_id": version.pk, "status": version.status}).data)
 
 
-class Assign(APIView):
+class Assign(Repeatable):
     """Who is judged by the model, or has it beside."""
 
     def get_permissions(self) -> list[Any]:
@@ -108,7 +108,7 @@ class Assign(APIView):
             raise Conflict(str(refused), state=refused.state) from refused
 
 
-class Unassign(APIView):
+class Unassign(Repeatable):
     """Take the model away again: the active one judges, and nothing runs beside."""
 
     permission_classes = (ASSIGNS,)

@@ -20,6 +20,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from accounts.authentication import HasCaller, OfThePlatform, caller_of
+from accounts.idempotency import Repeatable
 from accounts.refusals import Conflict, SwitchedOff, TooLarge, Unusable
 from accounts.wire import EVERYWHERE, Strict
 from mlregistry import artifacts, registry, track_record, uploads
@@ -42,7 +43,7 @@ def model_or_404(model_id: int, *, with_card: bool = False) -> ModelVersion:
     return found
 
 
-class Upload(APIView):
+class Upload(Repeatable):
     """Take a model. It is read in a sandbox, and is in testing until somebody graduates it."""
 
     permission_classes = (OfThePlatform,)
@@ -93,7 +94,7 @@ def _received(given: dict[str, Any], request: Request) -> ModelVersion:
         raise SwitchedOff(f"Models cannot be uploaded here: {off}.") from off
 
 
-class Activate(APIView):
+class Activate(Repeatable):
     """Make a graduated model the one that counts; the answer names the one to go back to."""
 
     permission_classes = (OfThePlatform,)

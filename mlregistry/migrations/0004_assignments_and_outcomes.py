@@ -44,10 +44,6 @@ class Migration(migrations.Migration):
         ),
         migrations.AddIndex(
             model_name='prediction',
-            index=models.Index(fields=['organization', 'model', '-created_at'], name='prediction_by_user'),
-        ),
-        migrations.AddIndex(
-            model_name='prediction',
             index=models.Index(fields=['model', '-created_at'], name='prediction_by_model'),
         ),
         migrations.AddIndex(

@@ -8,8 +8,8 @@ class Migration(migrations.Migration):
 
     dependencies = [
         ('accounts', '0004_audit_seals'),
-        ('mlregistry', '0004_assignments_and_outcomes'),
-        ('pipelines', '0002_latest_decision'),
+        ('mlregistry', '0005_narrow_scores'),
+        ('pipelines', '0004_savings_daily_and_indexes'),
     ]
 
     operations = [
