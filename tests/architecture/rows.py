@@ -12,7 +12,16 @@ from typing import Any
 from django.apps import apps
 from django.db.models import NOT_PROVIDED, Field, Model
 
-from tests.factories import NOW, a_person, a_pool, a_rating, an_account, an_instance, an_organization
+from tests.factories import (
+    NOW,
+    a_person,
+    a_pool,
+    a_rating,
+    an_account,
+    an_idempotency_key,
+    an_instance,
+    an_organization,
+)
 
 _numbers = itertools.count(1)
 OURS = ("accounts", "instances", "mlregistry", "governance", "pipelines")
@@ -20,6 +29,7 @@ MADE: dict[str, Callable[[], Model]] = {
     "AwsAccount": lambda: an_account(an_organization()),
     "Instance": lambda: an_instance(a_row_of("AwsAccount")),
 }
+MADE |= {"IdempotencyKey": lambda: an_idempotency_key(a_row_of("Organization"))}  # it has one owner of three
 MADE |= {"User": a_person, "Organization": an_organization}  # what constraints, or passwords, would refuse otherwise
 MADE |= {
     "Pool": lambda: a_pool(zone_id=f"use1-az{next(_numbers) % 90 + 1}"),

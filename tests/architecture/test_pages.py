@@ -57,6 +57,7 @@ NO_PAGES = {
     "accounts/<int:pk>/role/<slug:form>/",
     "healthz",
     "readyz",
+    "metrics",  # for a program that scrapes, not for people
 }
 ASSET = re.compile(r'(?:src|href)="(/static/[^"]+)"')
 

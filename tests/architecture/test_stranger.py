@@ -24,7 +24,7 @@ from django.http import HttpRequest, JsonResponse
 from django.test import Client
 from django.urls import include, path
 
-from accounts.models import AuditEntry, IdempotencyKey, Invitation
+from accounts.models import AuditEntry, Invitation
 from governance.models import OptimizationPolicy
 from instances.models import Instance, InventorySync
 from mlregistry.models import Prediction
@@ -42,6 +42,7 @@ from tests.factories import (
     an_account,
     an_api_key,
     an_experiment,
+    an_idempotency_key,
     an_instance,
     an_organization,
     charlie,
@@ -128,17 +129,7 @@ def alices_world() -> Alices:
             subject=f"optimization-policy/{policy.pk}",
             after=overrides,
         )
-    IdempotencyKey.objects.create(  # every POST of the sweep is sent with her key once more
-        organization=organization,
-        key=MARK,
-        fingerprint="0" * 64,
-        began_at=NOW,
-        lease_until=NOW,
-        expires_at=NOW + timedelta(days=1),
-        ended_at=NOW,
-        status=200,
-        body=MARK,
-    )
+    an_idempotency_key(organization, key=MARK, body=MARK)  # every POST of the sweep is sent with her key once more
     ids = {
         ("instances", "pk"): instance.pk,
         ("instances", "instance_id"): instance.pk,
