@@ -13,6 +13,7 @@ from spotopt.local.machines import SpotRequest
 from spotopt.local.world import World
 
 from moto.autoscaling.models import autoscaling_backends  # isort: skip
+from moto.cloudwatch.models import cloudwatch_backends  # isort: skip
 from moto.ec2.models import ec2_backends  # isort: skip
 from moto.elb.models import elb_backends  # isort: skip
 from moto.elbv2.models import elbv2_backends  # isort: skip
@@ -66,6 +67,7 @@ class Census:
     volumes: Mapping[str, str]  # volume → instance, "" when unattached
     addresses: Mapping[str, str]  # public address → instance, "" when free
     registrations: Mapping[tuple[str, str], str]  # (target group or Classic balancer, instance) → health
+    alarms: Mapping[str, str]  # alarm → instance that it names, "" for none
     open_spot_requests: frozenset[str]  # requests that AWS may still fill or holds active
 
     def serving(self) -> Counter[str]:
@@ -84,7 +86,8 @@ class Census:
         """`kind/id` → facts, so that two moments can be compared."""
         found: dict[str, Any] = {f"instance/{one.id}": one for one in self.instances.values()}
         found |= {f"group/{name}": one for name, one in self.groups.items()}
-        kinds = ("images", "snapshots", "volumes", "addresses", "registrations")
+        found |= {f"address/{key}": one for key, one in self.addresses.items()}
+        kinds = ("images", "snapshots", "volumes", "registrations", "alarms")
         for kind in kinds:
             found |= {
                 f"{kind.removesuffix('s')}/{'/'.join(_keyed(key))}": one for key, one in getattr(self, kind).items()
@@ -101,6 +104,7 @@ class Census:
             "snapshots": dict(self.snapshots),
             "volumes": dict(self.volumes),
             "addresses": dict(self.addresses),
+            "alarms": dict(self.alarms),
             "registrations": [[*key, health] for key, health in self.registrations.items()],
             "open_spot_requests": sorted(self.open_spot_requests),
         }
@@ -147,6 +151,9 @@ def take() -> Census:
             one.public_ip: one.instance.id if one.instance else "" for backend in backends for one in backend.addresses
         },
         registrations=dict(_registrations()),
+        alarms={
+            alarm.name: _dimension(alarm) for backend in every(cloudwatch_backends) for alarm in backend.alarms.values()
+        },
         open_spot_requests=frozenset(
             request_id
             for backend in backends
@@ -154,6 +161,10 @@ def take() -> Census:
             if request.state in ("open", "active")
         ),
     )
+
+
+def _dimension(alarm: Any) -> str:
+    return next((str(one.value) for one in alarm.dimensions if one.name == "InstanceId"), "")
 
 
 def _is_of_public_image(backend: Any, snapshot: Any) -> bool:

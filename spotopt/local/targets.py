@@ -13,8 +13,11 @@ import moto.elb.urls  # isort: skip
 import moto.elbv2.models  # isort: skip
 import moto.elbv2.urls  # isort: skip
 from moto.core.exceptions import ServiceException  # isort: skip
+from moto.core.responses import ActionResult  # isort: skip
 from moto.ec2.models import ec2_backends  # isort: skip
+from moto.elb.exceptions import LoadBalancerNotFoundError  # isort: skip
 from moto.elb.models import ELBBackend, LoadBalancer, elb_backends  # isort: skip
+from moto.elb.responses import ELBResponse  # isort: skip
 from moto.elbv2.models import ELBv2Backend, FakeHealthStatus, FakeTargetGroup, elbv2_backends  # isort: skip
 
 Health = tuple[str, str | None, str | None]  # state, reason, description
@@ -152,7 +155,7 @@ class StrictClassic(ELBBackend):
         self, load_balancer_name: str, instance_ids: Iterable[str], from_autoscaling: bool = False
     ) -> LoadBalancer:
         ec2_backend = ec2_backends[self.account_id][self.region_name]
-        balancer = self.get_load_balancer(load_balancer_name)
+        balancer = self.known(load_balancer_name)
         fresh = [one for one in instance_ids if one not in balancer.instance_ids]
         for one in fresh:
             if ec2_backend.get_instance_by_id(one) is None:
@@ -160,8 +163,19 @@ class StrictClassic(ELBBackend):
             self.registered_at[(load_balancer_name, one)] = World.clock.now()
         return super().register_instances(load_balancer_name, fresh, from_autoscaling)
 
+    def deregister_instances(
+        self, load_balancer_name: str, instance_ids: Iterable[str], from_autoscaling: bool = False
+    ) -> LoadBalancer:
+        self.known(load_balancer_name)
+        return super().deregister_instances(load_balancer_name, instance_ids, from_autoscaling)
+
+    def known(self, name: str) -> LoadBalancer:
+        if name not in self.load_balancers:
+            raise LoadBalancerNotFoundError(name)
+        return self.load_balancers[name]
+
     def describe_instance_health(self, lb_name: str, instances: list[dict[str, str]]) -> list[dict[str, Any]]:
-        balancer = self.get_load_balancer(lb_name)
+        balancer = self.known(lb_name)
         ec2_backend = ec2_backends[self.account_id][self.region_name]
         wanted = [one["InstanceId"] for one in instances] or balancer.instance_ids
         return [self._state(lb_name, one, one in balancer.instance_ids, ec2_backend) for one in wanted]
@@ -178,6 +192,15 @@ class StrictClassic(ELBBackend):
             words = {"ReasonCode": "Instance", "Description": "Instance has failed at least the UnhealthyThreshold."}
             return {"InstanceId": name, "State": "OutOfService"} | words
         return {"InstanceId": name, "State": "InService", "ReasonCode": "N/A", "Description": "N/A"}
+
+
+class StrictClassicAnswers(ELBResponse):
+    def describe_instance_health(self) -> ActionResult:
+        """With the reason, which moto leaves out."""
+        found = self.elb_backend.describe_instance_health(
+            self._get_param("LoadBalancerName"), self._get_param("Instances", [])
+        )
+        return ActionResult({"InstanceStates": found})
 
 
 def _notice_end(instance: StrictInstance) -> None:
@@ -200,5 +223,6 @@ def install() -> None:
     moto.elbv2.models.FakeTargetGroup = StrictTargetGroup  # type: ignore[misc]
     elbv2_backends.backend = StrictBalancers
     elb_backends.backend = StrictClassic
+    moto.elb.urls.ELBResponse = StrictClassicAnswers  # type: ignore[misc]
     if _notice_end not in StrictInstance.listeners:
         StrictInstance.listeners.append(_notice_end)
