@@ -22,6 +22,7 @@ from spotopt.local.identity import Caller
 from spotopt.local.journal import Entry, Journal
 from spotopt.local.ledger import DONE, Effect, Ledger, effect_of
 from spotopt.local.market import Market
+from spotopt.local.service_roles import create_service_roles
 from spotopt.local.wire import STATUS_OF_CODE, Answer, Call, Refusal
 from spotopt.local.world import World
 
@@ -73,6 +74,7 @@ class Provider:
 
     def _build(self) -> None:
         build(self.began_at, self._seed)
+        create_service_roles()
         open_queues()
 
     def answer(self, call: Call, caller: Caller) -> Answer:

@@ -159,6 +159,16 @@ def test_a_maximum_price_below_the_market_is_too_low(inner_cloud, ec2):
     assert code_of(started, ec2, instance_type="c5.2xlarge", InstanceMarketOptions=options) == "SpotMaxPriceTooLow"
 
 
+def test_spot_needs_its_service_linked_role(inner_cloud, ec2):
+    """EC2 guide, "Service-linked role for Spot Instance requests": who uses the API creates it himself."""
+    iam = inner_cloud.root(NORTHWIND, "iam", "us-east-1")
+    iam.delete_service_linked_role(RoleName="AWSServiceRoleForEC2Spot")
+    assert code_of(started, ec2, spot=True) == "AuthFailure.ServiceLinkedRoleCreationNotPermitted"
+    assert started(ec2)["InstanceId"]
+    iam.create_service_linked_role(AWSServiceName="spot.amazonaws.com")
+    assert started(ec2, spot=True)["InstanceId"]
+
+
 def test_spot_takes_no_termination_protection(inner_cloud, ec2):
     """EC2 guide, "Change instance termination protection": "You can't enable termination protection for Spot"."""
     assert code_of(started, ec2, spot=True, DisableApiTermination=True) == "UnsupportedOperation"
