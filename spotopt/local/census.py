@@ -130,18 +130,8 @@ def take() -> Census:
             one.id: _instance(one, member_of.get(one.id, "")) for backend in backends for one in backend.all_instances()
         },
         groups=groups,
-        images={
-            image.id: image.state
-            for backend in backends
-            for image in backend.amis.values()
-            if isinstance(image, CreatedImage)
-        },
-        snapshots={
-            one.id: one.status
-            for backend in backends
-            for one in backend.snapshots.values()
-            if one.owner_id == backend.account_id and not _is_of_public_image(backend, one)
-        },
+        images=dict(one for backend in backends for one in _own_images(backend)),
+        snapshots=dict(one for backend in backends for one in _own_snapshots(backend)),
         volumes={
             one.id: one.attachment.instance.id if one.attachment else ""
             for backend in backends
@@ -167,9 +157,18 @@ def _dimension(alarm: Any) -> str:
     return next((str(one.value) for one in alarm.dimensions if one.name == "InstanceId"), "")
 
 
-def _is_of_public_image(backend: Any, snapshot: Any) -> bool:
-    image = backend.amis.get(snapshot.from_ami) if snapshot.from_ami else None
-    return image is not None and not isinstance(image, CreatedImage)
+def _own_images(backend: Any) -> Iterator[tuple[str, str]]:
+    for image in backend.amis.values():
+        if isinstance(image, CreatedImage):
+            yield image.id, image.state
+
+
+def _own_snapshots(backend: Any) -> Iterator[tuple[str, str]]:
+    """Not those that public images came with."""
+    for one in backend.snapshots.values():
+        image = backend.amis.get(one.from_ami) if one.from_ami else None
+        if one.owner_id == backend.account_id and (image is None or isinstance(image, CreatedImage)):
+            yield one.id, one.status
 
 
 def _instance(one: Any, group: str) -> InstanceFacts:

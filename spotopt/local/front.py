@@ -138,7 +138,7 @@ class Front:
             "aws:PrincipalArn": caller.arn,
         }
         for asked in questions(call, caller.account_id):
-            verdict = caller.verdict(asked.action, context | asked.context, asked.resource)
+            verdict = caller.verdict(asked.action, context | dict(asked.context), asked.resource)
             if verdict is not Verdict.ALLOWED:
                 raise denial(call, caller, verdict, asked.action, asked.resource)
 

@@ -283,19 +283,6 @@ def test_a_machine_that_a_service_manages_cannot_be_ended(inner_cloud):
     assert code_of(ec2.terminate_instances, InstanceIds=[managed]) == "OperationNotPermitted"
 
 
-def test_its_pages_answer_once_it_has_booted(inner_cloud, ec2):
-    """The egress proxy's view: 502 where no machine runs, 503 while it boots, 200 after."""
-    one = started(ec2)
-    url = f"http://{one['PrivateIpAddress']}/healthz"
-    assert inner_cloud.get(url) == 502
-    inner_cloud.advance(10)
-    assert inner_cloud.get(url) == 503
-    inner_cloud.advance(20)
-    assert inner_cloud.get(url) == 200
-    inner_cloud.control("sicken", instance_id=one["InstanceId"])
-    assert inner_cloud.get(url) == 503
-
-
 def test_the_other_account_sees_nothing_of_it(inner_cloud, ec2):
     """EC2 reference, DescribeInstances: describes the caller's instances."""
     instance_id = started(ec2)["InstanceId"]
