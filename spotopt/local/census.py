@@ -66,7 +66,9 @@ class Census:
     snapshots: Mapping[str, str]  # own snapshots → state
     volumes: Mapping[str, str]  # volume → instance, "" when unattached
     addresses: Mapping[str, str]  # public address → instance, "" when free
-    registrations: Mapping[tuple[str, str], str]  # (target group or Classic balancer, instance) → health
+    registrations: Mapping[
+        tuple[str, str], str
+    ]  # (target group or Classic balancer, instance, with a port of its own) → health
     alarms: Mapping[str, str]  # alarm → instance that it names, "" for none
     open_spot_requests: frozenset[str]  # requests that AWS may still fill or holds active
 
@@ -218,7 +220,9 @@ def _registrations() -> Iterator[tuple[tuple[str, str], str]]:
     for backend in every(elbv2_backends):
         for target_group in backend.target_groups.values():
             for health in backend.describe_target_health(target_group.arn, []):
-                yield (target_group.name, health.instance_id), health.status
+                own = str(health.port) == str(target_group.port)
+                name = health.instance_id if own else f"{health.instance_id}:{health.port}"
+                yield (target_group.name, name), health.status
     for classic in every(elb_backends):
         for balancer in classic.load_balancers.values():
             for one in classic.describe_instance_health(balancer.name, []):

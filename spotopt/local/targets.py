@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -39,16 +39,26 @@ class StrictTargetGroup(FakeTargetGroup):
         self.registered_at: dict[str, datetime] = {}
         self.draining: dict[str, dict[str, Any]] = {}
 
+    def key(self, target: Mapping[str, Any]) -> str:
+        """A machine may be registered on several ports (RegisterTargets reference)."""
+        return f"{target['Id']}:{target.get('Port') or self.port}"
+
+    def holds(self, instance_id: str) -> bool:
+        return any(one["Id"] == instance_id for one in self.targets.values())
+
     def register(self, targets: list[dict[str, Any]]) -> None:
         """All or none. An instance must run, in the group's own VPC (RegisterTargets reference)."""
         for target in targets:
             self._refuse(target["Id"])
         for target in targets:
-            name = target["Id"]
-            if name not in self.targets:
-                self.registered_at[name] = World.clock.now()
-            self.targets[name] = {"Id": name, "Port": target.get("Port", self.port)}
-            self.draining.pop(name, None)
+            self.enter(target, World.clock.now())
+
+    def enter(self, target: Mapping[str, Any], since: datetime) -> None:
+        key = self.key(target)
+        if key not in self.targets:
+            self.registered_at[key] = since
+        self.targets[key] = {"Id": target["Id"], "Port": target.get("Port") or self.port}
+        self.draining.pop(key, None)
 
     def _refuse(self, name: str) -> None:
         if self.target_type != "instance":
@@ -62,12 +72,11 @@ class StrictTargetGroup(FakeTargetGroup):
             raise InvalidTarget(f"The following targets are not in the target group VPC '{self.vpc_id}': '{name}'")
 
     def deregister(self, targets: list[dict[str, Any]]) -> None:
-        if missing := [
-            one["Id"] for one in targets if one["Id"] not in self.targets and one["Id"] not in self.draining
-        ]:
-            raise InvalidTarget(f"The following targets are not registered: '{missing[0]}'")
+        """DeregisterTargets reference: "If the specified target does not exist, the action returns successfully"; one
+        with a port of its own is meant only when the port is named.
+        """
         for target in targets:
-            known = self.targets.pop(target["Id"], None)
+            known = self.targets.pop(self.key(target), None)
             if known is not None:
                 self._drain(known)
 
@@ -75,31 +84,33 @@ class StrictTargetGroup(FakeTargetGroup):
         """Shown as draining until the delay is over, even where no connection is left."""
         if not self.load_balancer_arns:
             return
-        mark = {"Id": target["Id"], "Port": target["Port"]}
-        self.draining[target["Id"]] = mark
-        delay = float(str(self.attributes["deregistration_delay.timeout_seconds"]))
-        World.agenda.add(delay, lambda: self._has_drained(mark))
+        mark, key = dict(target), self.key(target)
+        self.draining[key] = mark
+        World.agenda.add(self.delay, lambda: self._has_drained(key, mark))
 
-    def _has_drained(self, mark: dict[str, Any]) -> None:
-        if self.draining.get(mark["Id"]) is mark:
-            del self.draining[mark["Id"]]
+    @property
+    def delay(self) -> float:
+        return float(str(self.attributes["deregistration_delay.timeout_seconds"]))
+
+    def _has_drained(self, key: str, mark: dict[str, Any]) -> None:
+        if self.draining.get(key) is mark:
+            del self.draining[key]
 
     def forget(self, instance_id: str) -> None:
         """What has ended is registered nowhere."""
-        self.targets.pop(instance_id, None)
-        self.draining.pop(instance_id, None)
+        for held in (self.targets, self.draining):
+            for key in [key for key, one in held.items() if one["Id"] == instance_id]:
+                del held[key]
 
     def health_for(self, target: dict[str, Any], ec2_backend: Any) -> FakeHealthStatus:
-        name = target["Id"]
-        known = self.targets.get(name) or self.draining.get(name) or target
-        state, reason, description = self._health(name, ec2_backend)
-        port = known.get("Port", self.port)
-        return FakeHealthStatus(name, port, str(port), state, reason, description)
+        state, reason, description = self._health(target["Id"], self.key(target), ec2_backend)
+        port = target.get("Port") or self.port
+        return FakeHealthStatus(target["Id"], port, str(port), state, reason, description)
 
-    def _health(self, name: str, ec2_backend: Any) -> Health:
-        if name in self.draining:
+    def _health(self, name: str, key: str, ec2_backend: Any) -> Health:
+        if key in self.draining:
             return "draining", "Target.DeregistrationInProgress", "Target deregistration is in progress"
-        if name not in self.targets:
+        if key not in self.targets:
             return "unused", "Target.NotRegistered", "Target is not registered to the target group"
         if not self.load_balancer_arns:
             return (
@@ -111,7 +122,7 @@ class StrictTargetGroup(FakeTargetGroup):
         if instance is None or instance.state not in ("pending", "running"):
             state = "unknown" if instance is None else instance.state
             return "unused", "Target.InvalidState", f"Target is in the {state} state"
-        began_at = self.registered_at.get(name, instance.launch_time)
+        began_at = self.registered_at.get(key, instance.launch_time)
         if World.clock.now() < began_at + timedelta(seconds=World.pace.registration):
             return "initial", "Elb.RegistrationInProgress", "Target registration is in progress"
         if not instance.is_up:

@@ -59,8 +59,7 @@ def target_group(balancers: Any, network: Any, balancer: Any, name: str, port: i
 def enter(target_group: Any, machines: Iterable[Any]) -> None:
     """As if they had been registered since their launch."""
     for machine in machines:
-        target_group.register([{"Id": machine.id, "Port": target_group.port}])
-        target_group.registered_at[machine.id] = machine.launch_time
+        target_group.enter({"Id": machine.id}, machine.launch_time)
 
 
 def watch(machine: Any) -> None:

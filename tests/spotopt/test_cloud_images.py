@@ -151,6 +151,21 @@ def test_an_address_comes_free_when_its_machine_ends(inner_cloud, ec2):
     assert owner(inner_cloud, address) == ""
 
 
+def test_a_machine_with_two_interfaces_must_name_one(inner_cloud, ec2):
+    """AssociateAddress reference, InstanceId: "must have exactly one attached network interface"."""
+    router = named(ec2, "router-1")
+    assert code_of(allocated, ec2, router) == "InvalidInstanceID"
+    address = ec2.allocate_address(Domain="vpc")["AllocationId"]
+    interface = router["NetworkInterfaces"][0]["NetworkInterfaceId"]
+    assert ec2.associate_address(AllocationId=address, NetworkInterfaceId=interface)["AssociationId"]
+
+
+def test_an_image_tags_itself_and_its_snapshots_and_nothing_else(inner_cloud, ec2):
+    """CreateImage reference, TagSpecifications: with other resource types the request fails."""
+    tags = [{"ResourceType": "volume", "Tags": [{"Key": "a", "Value": "b"}]}]
+    assert code_of(imaged, ec2, TagSpecifications=tags) == "InvalidParameterValue"
+
+
 def test_a_machine_that_is_not_running_yet_takes_no_address(inner_cloud, ec2):
     """EC2 "Error codes": IncorrectInstanceState."""
     assert code_of(allocated, ec2, started(ec2)) == "IncorrectInstanceState"

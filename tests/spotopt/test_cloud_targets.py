@@ -57,8 +57,25 @@ def test_a_target_that_leaves_drains_for_as_long_as_its_group_says(inner_cloud, 
     assert instance_id not in health(balancers, api)
     asked = balancers.describe_target_health(TargetGroupArn=api, Targets=[{"Id": instance_id}])
     assert asked["TargetHealthDescriptions"][0]["TargetHealth"]["Reason"] == "Target.NotRegistered"
-    again = {"TargetGroupArn": api, "Targets": [{"Id": instance_id}]}
-    assert code_of(balancers.deregister_targets, **again) == "InvalidTarget"
+
+
+def test_who_is_not_registered_can_be_deregistered_without_complaint(inner_cloud, ec2, balancers, api):
+    """DeregisterTargets reference: "If the specified target does not exist, the action returns successfully"."""
+    before = health(balancers, api)
+    balancers.deregister_targets(TargetGroupArn=api, Targets=[{"Id": named(ec2, "mailer-1")["InstanceId"]}])
+    assert health(balancers, api) == before
+
+
+def test_a_machine_on_a_port_of_its_own_leaves_only_when_the_port_is_named(inner_cloud, ec2, balancers, api):
+    """RegisterTargets, DeregisterTargets references: "you must specify both the target ID and the port"."""
+    instance_id = named(ec2, "mailer-1")["InstanceId"]
+    balancers.register_targets(TargetGroupArn=api, Targets=[{"Id": instance_id, "Port": 9090}])
+    balancers.deregister_targets(TargetGroupArn=api, Targets=[{"Id": instance_id}])
+    inner_cloud.advance(20)
+    assert health(balancers, api)[instance_id][0] == "healthy"
+    assert ("nw-api", f"{instance_id}:9090") in inner_cloud.census().registrations
+    balancers.deregister_targets(TargetGroupArn=api, Targets=[{"Id": instance_id, "Port": 9090}])
+    assert health(balancers, api)[instance_id][0] == "draining"
 
 
 def test_a_draining_target_can_come_back(inner_cloud, ec2, balancers, api):
