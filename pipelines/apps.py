@@ -10,4 +10,5 @@ class PipelinesConfig(AppConfig):
         "RunStep": "run__organization",
         "ExperimentLog": "organization",
         "EngineDecision": "organization",
+        "SavingsDaily": "organization",
     }

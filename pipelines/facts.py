@@ -17,6 +17,7 @@ from instances.domain.spec import InstanceSpec
 from instances.market import quotes
 from instances.market.quotes import OnDemandQuote
 from instances.models import Instance, InstanceType, Pool
+from mlregistry.domain.packing import LAYOUT
 from pipelines.domain.candidates import Screened, screen, type_shortfalls
 from pipelines.domain.proposal import Candidate, Facts, Fleet
 from pipelines.domain.target import Disk, Subnet, Target
@@ -36,6 +37,7 @@ _SCORED = (
     "score__scored_at",
     "score__unknown",
     "score__model_id",
+    "score__layout",
 )
 
 
@@ -236,6 +238,8 @@ def _missing(row: Mapping[str, Any], model_id: int | None) -> Sequence[str]:
         return ["not scored yet"]
     if row["score__model_id"] != model_id:
         return ["scored by another model than the active one"]
+    if row["score__layout"] != LAYOUT:
+        return ["scored by another release of ours"]
     return list(row["score__unknown"])
 
 

@@ -141,8 +141,8 @@ def _features(question: Question, screening: Screening, model: LoadedModel, reco
     with recorder.step("features", model=model.as_json()) as notes:
         ranked = decide(question).ranked
         wanted = {screening.pool_ids[each.candidate.pool]: each.candidate.pool for each in ranked[: receipts.DETAILED]}
-        rows = PoolScore.objects.filter(pool_id__in=wanted).values_list("pool_id", "inputs")
-        inputs = {wanted[pool_id]: row for pool_id, row in rows}
+        scores = PoolScore.objects.filter(pool_id__in=wanted).select_related("pool")
+        inputs = {wanted[score.pool_id]: score.inputs for score in scores}
         statistics = feature_engine.stored_statistics({row["statistics"] for row in inputs.values()})
         notes.count_in, notes.count_out = len(question.candidates), len(inputs)
         notes.outputs = {"note": f"inputs of {len(inputs)} candidates", "statistics": sorted(statistics)}

@@ -44,8 +44,13 @@ TIMETABLE = (
     # the audit log: beat may be 5 s late by itself, so a seal every second would be a wish
     Entry("seals of new audit entries", "accounts.tasks.seal_audit", every=timedelta(seconds=5)),
     Entry("seals of audit entries that came late", "accounts.tasks.seal_late_audit", every=1 * HOURS),
+    # what is kept for a day only
+    Entry("keys of repeated requests that ran out", "accounts.tasks.forget_idempotency_keys", every=1 * HOURS),
     # the decisions
     Entry("evaluation of every active instance", "pipelines.tasks.evaluate_all", every=1 * HOURS),
+    Entry("savings of the day", "pipelines.tasks.keep_savings", every=1 * HOURS),
+    # what has had its time
+    Entry("old runs, predictions and sessions", "pipelines.tasks.keep_history", at=("50", "3")),
 )
 
 # Jobs of apps that stand below governance, or beside it, and so cannot report to governance.health themselves:

@@ -1,3 +1,3 @@
-from pipelines.models.runs import EngineDecision, ExperimentLog, PipelineRun, RunState, RunStep
+from pipelines.models.runs import EngineDecision, ExperimentLog, PipelineRun, RunState, RunStep, SavingsDaily
 
-__all__ = ["EngineDecision", "ExperimentLog", "PipelineRun", "RunState", "RunStep"]
+__all__ = ["EngineDecision", "ExperimentLog", "PipelineRun", "RunState", "RunStep", "SavingsDaily"]

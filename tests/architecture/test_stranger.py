@@ -25,6 +25,7 @@ from django.test import Client
 from django.urls import include, path
 
 from accounts.models import AuditEntry, Invitation
+from governance.models import OptimizationPolicy
 from instances.models import Instance, InventorySync
 from mlregistry.models import Prediction
 from pipelines.models import EngineDecision
@@ -41,6 +42,7 @@ from tests.factories import (
     an_account,
     an_api_key,
     an_experiment,
+    an_idempotency_key,
     an_instance,
     an_organization,
     charlie,
@@ -60,6 +62,7 @@ REFUSED = {302, 308, 400, 401, 403, 404, 405, 409, 415, 422, 429}
 NOISE = (
     (re.compile(rb"[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}"), b"UUID"),
     (re.compile(rb'name="csrfmiddlewaretoken" value="\w+"|X-CSRFToken": "\w+"'), b"TOKEN"),
+    (re.compile(rb"\b[0-9a-f]{32}\b"), b"REQUEST"),
     (re.compile(rb'"prediction_id": ?\d+'), b"NUMBER"),
     (re.compile(rb'"external_id": ?"spotopt-[^"]+"'), b"MADE"),
     (re.compile(rb'<svg class="qr".*?</svg>|<code id="secret">.*?</code>'), b"MADE"),
@@ -67,7 +70,7 @@ NOISE = (
 )
 
 MADE = ((re.compile(rb'"id": ?\d+'), b"NUMBER"),)  # of what the stranger just made; sequences are shared
-NOT_HERS = {"name"}  # parts of an address that are no id of anybody's: a component's name
+NOT_HERS = {"name", "card"}  # parts of an address that are no id of anybody's: a component's name, a card's
 
 
 @dataclass(frozen=True)
@@ -116,6 +119,17 @@ def alices_world() -> Alices:
         organization=organization, email=f"{MARK}@example.org", digest="0" * 64, expires_at=NOW + timedelta(days=7)
     )
     InventorySync.objects.create(account=account, requested_by=person, requested_at=NOW)
+    overrides = {"infrastructure_tags": [MARK]}
+    for of in (None, account):
+        policy = OptimizationPolicy.objects.create(organization=organization, account=of, overrides=overrides)
+        AuditEntry.objects.create(
+            organization=organization,
+            actor=MARK,
+            deed="policy.changed",
+            subject=f"optimization-policy/{policy.pk}",
+            after=overrides,
+        )
+    an_idempotency_key(organization, key=MARK, body=MARK)  # every POST of the sweep is sent with her key once more
     ids = {
         ("instances", "pk"): instance.pk,
         ("instances", "instance_id"): instance.pk,
@@ -124,6 +138,7 @@ def alices_world() -> Alices:
         ("decisions", "pk"): experiment.pk,
         ("decisions", "execution_id"): decision.pk,
         ("experiments", "experiment_id"): experiment.pk,
+        ("overview", "card"): "fleet",
         ("people", "pk"): person.memberships.get().pk,
         ("invitations", "pk"): invitation.pk,
         ("invitations", "text"): "a-guess",  # whoever holds the real one is meant to see whose it is
@@ -172,7 +187,7 @@ def answer_to(asked: Asked, client: Callable[[], Client]) -> tuple[int, dict[str
         data = asked.body if asked.media == "form" or asked.body is None else json.dumps(asked.body)
         media = {} if asked.media == "form" else {"content_type": asked.media}
         send = getattr(client(), asked.method.lower())
-        extra = {"headers": {"X-Request-Id": "the-same-request"}}
+        extra = {"headers": {"Idempotency-Key": asked.key} if asked.key else {}}
         response = send(asked.address, **({} if data is None else {"data": data, **media}), **extra)
         body = b"".join(response.streaming_content) if response.streaming else response.content
         transaction.set_rollback(True)
