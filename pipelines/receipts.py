@@ -182,6 +182,7 @@ def given_from(receipt: Mapping[str, Any]) -> Given:
     if receipt.get("schema") != SCHEMA:
         raise BadReceipt(f"schema {receipt.get('schema')!r}, not {SCHEMA}")
     try:
+        _refuse_other_code(receipt)
         detailed: Sequence[Mapping[str, Any]] = receipt["candidates"]
         candidates = [_CANDIDATE.validate_python(each["candidate"]) for each in (*detailed, *receipt["others"])]
         return Given(
@@ -213,6 +214,18 @@ def _facts(receipt: Mapping[str, Any]) -> Facts:
         on_demand_as_of=_INSTANT.validate_python(receipt["on_demand"]["as_of"]),
         ignore_tags=tuple(receipt["ignore_tags"]),
     )
+
+
+def _refuse_other_code(receipt: Mapping[str, Any]) -> None:
+    """Figures that other code would give are no difference worth listing: say which code wrote it."""
+    wrote, here = receipt["features"]["version"], features.FEATURE_VERSION
+    if wrote != here:
+        raise BadReceipt(f"it was written with features {wrote}, here they are {here}: replay it with the release of then")
+    told, baseline = receipt["model"], loading.BASELINE
+    if told["file_sha256"] is None and told["version"] != baseline.version:
+        raise BadReceipt(
+            f"{baseline.name} {told['version']} judged it, here is {baseline.version}: replay it with the release of then"
+        )
 
 
 def _model(told: Mapping[str, Any]) -> LoadedModel:

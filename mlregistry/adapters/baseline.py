@@ -11,8 +11,8 @@ from mlregistry.adapters.base import Outlook, outlook
 from mlregistry.domain.features import N_FEATURES
 
 NAME = "advisor-baseline"
-VERSION = "1"
-HORIZON = timedelta(hours=1)  # that of the shipped model, so that a policy's limit means the same on both
+VERSION = "2"
+HORIZON = timedelta(hours=6)  # that of the shipped model, so that a policy's limit means the same on both
 
 
 def day_zero(bands: NDArray[np.float64], horizon: timedelta = HORIZON) -> Outlook:

@@ -71,8 +71,7 @@ ASKED = {
     "region": "us-east-1",
     "az": "use1-az1",
     "spot_price": "0.035400",
-    "launch_time": "2026-11-20T12:00:00Z",
-}
+}  # no launch_time: an example would be too old for an answer a week later
 ANSWERED = {
     "prediction_id": 4711,
     "instance_type": "m5.large",
@@ -81,18 +80,18 @@ ANSWERED = {
     "zone_id": "use1-az1",
     "zone_name": None,
     "product": "Linux/UNIX",
-    "interruption_probability": 0.000035,
+    "interruption_probability": 0.000208,
     "probability_low": 0.0,
-    "probability_high": 0.00007,
-    "confidence": 0.99993,
-    "horizon_seconds": 3600,
+    "probability_high": 0.000421,
+    "confidence": 0.999579,
+    "horizon_seconds": 21600,
     "safety_score": 0.947,
     "risk_score": 0.053,
     "evidence": "advisor",
     "recommendation": "LAUNCH",
     "unknown": [],
     "explanation": {
-        "summary": "No traces of its family; the Spot Advisor's band spread over the month gives 0.00% within 1 h. "
+        "summary": "No traces of its family; the Spot Advisor's band spread over the month gives 0.02% within 6 h. "
         "Safety 0.95.",
         "limits": {"interruption_probability": 0.2, "safety_score": 0.75},
         "contributions": None,
@@ -105,7 +104,7 @@ ANSWERED = {
         "spot_advisor": "2026-11-20T11:00:00Z",
         "on_demand_prices": "2026-11-20T00:10:00Z",
     },
-    "model": {"id": 3, "name": "interruption", "version": "1.0", "horizon_seconds": 3600},
+    "model": {"id": 3, "name": "interruption", "version": "1.0", "horizon_seconds": 21600},
 }
 _NUMBER = {"type": ["number", "null"], "minimum": 0, "maximum": 1}
 _TIME = {"type": ["string", "null"], "format": "date-time"}

@@ -32,7 +32,7 @@ def test_score_scores_every_region_and_says_how_it_went(time_machine):
 
     time_machine.move_to(NOW, tick=False)
     a_market()
-    assert "us-east-1: 15 pools, 0 of them unknown, by advisor-baseline 1" in run("score")
+    assert "us-east-1: 15 pools, 0 of them unknown, by advisor-baseline 2" in run("score")
     assert PoolScore.objects.count() == 15
 
 

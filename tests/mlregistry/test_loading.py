@@ -1,5 +1,6 @@
 """Which model a process answers with, and that it is never an old one or other bytes."""
 
+import json
 import threading
 
 import pytest
@@ -101,3 +102,8 @@ def test_a_process_keeps_only_the_last_few():
         a_registered_model(version=str(number))
         loading.active_model()
     assert len(loading._adapters) == loading.KEPT
+
+
+def test_the_baseline_looks_as_far_ahead_as_the_shipped_model():
+    shipped = json.loads((registry.SHIPPED / "metadata.json").read_bytes())
+    assert loading.BASELINE.as_json()["horizon_seconds"] == shipped["horizon_seconds"]

@@ -62,7 +62,7 @@ def processes():
 def test_two_processes_load_what_becomes_active_before_anybody_asks_them(processes):
     first, second = processes
     for process in processes:
-        assert process.next_line() == "loaded advisor-baseline 1"  # they listen
+        assert process.next_line() == "loaded advisor-baseline 2"  # they listen
     one = a_registered_model(version="1")
     for process in processes:
         assert process.next_line() == "loaded for-tests 1"
@@ -78,7 +78,7 @@ def test_two_processes_load_what_becomes_active_before_anybody_asks_them(process
 @pytest.mark.django_db(transaction=True)
 def test_a_process_that_missed_the_word_finds_out_at_its_next_use(processes, settings):
     process = processes[0]
-    assert process.next_line() == "loaded advisor-baseline 1"
+    assert process.next_line() == "loaded advisor-baseline 2"
     settings.REDIS_CACHE_URL = "redis://127.0.0.1:1/0"  # away, for whoever activates
     a_registered_model()
     assert process.asked() == "uses for-tests 1"

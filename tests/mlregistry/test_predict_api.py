@@ -70,6 +70,11 @@ class TestOne:
         assert answer["data_as_of"]["spot_prices"] == "2026-11-18T12:00:00Z"
         assert answer["model"]["name"] == "advisor-baseline"
 
+    def test_the_documented_question_is_answered(self):
+        a_scored_market()
+        assert post(ONE, bodies.ASKED).status_code == 200
+        assert "launch_time" not in bodies.ASKED  # any fixed one is refused a week later
+
     def test_a_traced_family_is_explained_by_contributions(self):
         a_scored_market(model=True)
         answer = post(ONE, P3).json()

@@ -144,6 +144,20 @@ def test_a_model_that_is_not_registered_is_told():
     assert "no registered model has the digests" in replay_receipt(receipt).differences[0]
 
 
+def test_a_receipt_of_other_features_says_so_and_nothing_else():
+    receipt = a_decision().receipt
+    receipt["features"]["version"] = "pools-1"
+    (difference,) = replay_receipt(receipt).differences
+    assert "written with features pools-1, here they are pools-2" in difference
+
+
+def test_a_receipt_of_another_baseline_says_so_and_nothing_else():
+    receipt = a_decision().receipt
+    receipt["model"] |= {"version": "1"}
+    (difference,) = replay_receipt(receipt).differences
+    assert "advisor-baseline 1 judged it, here is 2" in difference
+
+
 def test_the_command_replays_and_fails_on_any_difference():
     decision = a_decision()
     out = io.StringIO()
