@@ -194,11 +194,12 @@ def requires(*, scope: Scope, role: Role) -> type[HasCaller]:
 
 
 def signed_in(
-    role: Role = Role.VIEWER,
+    role: Role = Role.VIEWER, *, staff: bool = False
 ) -> Callable[[Callable[..., HttpResponseBase]], Callable[..., HttpResponseBase]]:
     """Opens a page to people with at least `role` in the organization they work in, who is then `request.caller`.
 
     Anybody else is sent to sign in, a partial's whole page included; too low a role, or no organization, is a 403.
+    `staff`: whoever runs the installation needs no organization for it, and then sees the platform's.
     """
 
     def guarded(view: Callable[..., HttpResponseBase]) -> Callable[..., HttpResponseBase]:
@@ -207,10 +208,11 @@ def signed_in(
             caller = person(request)
             if caller is None:
                 return to_sign_in(request)
-            if caller.organization is None:
+            is_platforms = staff and caller.organization is None and request.user.is_staff
+            if caller.organization is None and not is_platforms:
                 raise PageDenied(NOWHERE)
-            if not caller.may(Scope.READ, role):
-                raise PageDenied(f"This needs the role {role}.")
+            if not is_platforms and not caller.may(Scope.READ, role):
+                raise PageDenied(f"This needs the role {role}; an owner of your organization gives it.")
             request.caller = caller  # type: ignore[attr-defined]
             return view(request, *args, **kwargs)
 

@@ -58,7 +58,8 @@ def whose_chain(caller: Caller, *, of_platform: bool = False) -> uuid.UUID | Non
 def reads_platform(caller: Caller, *, asks: bool) -> bool:
     if caller.is_platform and caller.organization is None:
         return True
-    return asks and caller.user is not None and caller.user.is_staff
+    is_staff = caller.user is not None and caller.user.is_staff
+    return is_staff and (asks or caller.organization is None)
 
 
 def listed(rows: QuerySet[AuditEntry], wanted: Mapping[str, Any]) -> QuerySet[AuditEntry]:

@@ -21,7 +21,7 @@ MOST_LINES = 5_000  # of a sheet of jobs: each names its subject, so they are ga
 
 
 @require_GET
-@signed_in()
+@signed_in(staff=True)
 def audit(request: HttpRequest) -> HttpResponseBase:
     """The organization's entries; filters, order and page stand in the address."""
     caller, form = caller_of(request), AuditForm(request.GET)
@@ -35,7 +35,7 @@ def audit(request: HttpRequest) -> HttpResponseBase:
 
 
 @require_GET
-@signed_in()
+@signed_in(staff=True)
 def audit_check(request: HttpRequest) -> HttpResponse:
     """Recompute the chain and say what was found."""
     caller, now = caller_of(request), timezone.now()
@@ -52,7 +52,7 @@ def audit_check(request: HttpRequest) -> HttpResponse:
 
 
 @require_GET
-@signed_in()
+@signed_in(staff=True)
 def system(request: HttpRequest) -> HttpResponseBase:
     """Components, what they stand on, and the log of jobs; the parts ask again every 30 seconds."""
     caller, form = caller_of(request), JobForm(request.GET)
@@ -79,7 +79,7 @@ def system(request: HttpRequest) -> HttpResponseBase:
 
 
 @require_GET
-@signed_in()
+@signed_in(staff=True)
 def system_beside(request: HttpRequest) -> HttpResponse:
     """What the components stand on: loaded by the page afterwards, for workers are given half a second to answer."""
     return render(request, "governance/beside.html", {"beside": monitoring.beside()})

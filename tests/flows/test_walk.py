@@ -139,6 +139,7 @@ def _take_on(visit, page, account, cloud):
     visit.look(page, "account-reading")
     page.get_by_role("heading", name="Inventory", exact=True).wait_for()
     assert page.locator("#inventory tbody .badge-good").count() == len(account.regions)
+    page.locator("#steps").wait_for(state="detached")
     visit.look(page, "account-read")
 
 

@@ -94,6 +94,16 @@ def test_staff_and_the_platforms_keys_see_all():
     assert a_program(None, Scope.READ).get(LOGS).json()["count"] == 6
 
 
+def test_staff_without_an_organization_see_what_the_installation_stands_on():
+    jobs_of_everybody()
+    browser = a_browser(a_person("root", is_staff=True))
+    page = text(browser.get(PAGE))
+    assert "Largest tables" in page
+    assert "999 instances queued" in page
+    assert "Workers" in text(browser.get(BESIDE))
+    assert a_browser(a_person("nobody")).get(PAGE).status_code == 403
+
+
 def test_the_page_is_for_people_who_signed_in(client):
     for address in (PAGE, BESIDE):
         assert client.get(address).status_code == 302
