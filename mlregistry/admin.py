@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from django.contrib import admin, messages
+from django.contrib.admin import EmptyFieldListFilter
 from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils import timezone
@@ -27,10 +28,19 @@ from mlregistry.models import (
 
 @admin.register(ModelVersion)
 class ModelVersionAdmin(ReadOnly):
-    """Models are registered by command; here one is graduated, rejected, or made the one that counts."""
+    """Models come by upload or command; here one is graduated, rejected, or made the one that counts."""
 
-    list_display = ("name", "version", "model_type", "status", "is_active", "trained_until", "uploaded_at")
-    list_filter = ("model_type", "status", "is_active", "is_experimental")
+    list_display = (
+        "name",
+        "version",
+        "model_type",
+        "status",
+        "is_active",
+        "trained_until",
+        "uploaded_at",
+        "deleted_at",
+    )
+    list_filter = ("model_type", "status", "is_active", "is_experimental", ("deleted_at", EmptyFieldListFilter))
     search_fields = ("name", "version", "file__sha256", "metadata_sha256")
     list_select_related = ("uploaded_by",)
     actions = ("activate", "graduate", "reject")
@@ -59,7 +69,7 @@ class ModelVersionAdmin(ReadOnly):
         for row in queryset:
             try:
                 deed(row)
-            except (ModelRefused, registry.NotActivatable, registry.StillActive) as refused:
+            except (ModelRefused, ModelVersion.DoesNotExist, *registry.REFUSALS) as refused:
                 self.message_user(request, f"{row}: {refused}", messages.ERROR)
             else:
                 self.message_user(request, f"{row}: done.", messages.SUCCESS)

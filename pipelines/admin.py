@@ -9,7 +9,7 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 
 from accounts.staff_site import History, ReadOnly
-from pipelines.models import EngineDecision, ExperimentLog, PipelineRun, RunStep, SavingsDaily
+from pipelines.models import EngineDecision, ExperimentLog, PipelineRun, RunStep, SavingsDaily, ShadowDecision
 
 
 class RunStepInline(History, admin.TabularInline):
@@ -52,6 +52,14 @@ class EngineDecisionAdmin(ReadOnly):
     list_filter = ("engine_name", "organization", "executed_at")
     search_fields = ("id", "request_id", "cluster_id")
     list_select_related = ("organization",)
+
+
+@admin.register(ShadowDecision)
+class ShadowDecisionAdmin(ReadOnly):
+    list_display = ("experiment", "organization", "model", "decision", "interruption_probability", "latency_ms")
+    list_filter = ("decision", "organization", "model")
+    search_fields = ("experiment__id", "reason")
+    list_select_related = ("experiment", "organization", "model")
 
 
 @admin.register(SavingsDaily)

@@ -67,3 +67,12 @@ def unpacked(block: bytes | memoryview, layout: int) -> Numbers:
         features=values[_FEATURES],
         components=safety.as_json(dict(zip(COMPONENTS, values[_COMPONENTS], strict=True)), weights),
     )
+
+
+def measures_in(blocks: Sequence[bytes | memoryview]) -> Measures:
+    """The facts in the numbers of n scores of this layout, as they were packed. Raises OtherLayout."""
+    whole = b"".join(blocks)
+    if len(whole) != len(blocks) * len(COLUMNS) * NUMBER.itemsize:
+        raise OtherLayout(f"{len(whole)} bytes for {len(blocks)} scores")
+    rows = np.frombuffer(whole, dtype=NUMBER).reshape(len(blocks), len(COLUMNS))
+    return Measures(**{name: np.ascontiguousarray(rows[:, column]) for column, name in enumerate(MEASURES)})

@@ -116,5 +116,6 @@ class Prediction(models.Model):
         indexes = [
             models.Index(fields=["organization", "-id"], name="prediction_by_organization"),
             models.Index(fields=["model", "-created_at"], name="prediction_by_model"),
+            models.Index(fields=["organization", "model", "-created_at"], name="prediction_by_user"),
             models.Index(fields=["model", "-id"], condition=Q(outcome__isnull=False), name="prediction_with_outcome"),
         ]

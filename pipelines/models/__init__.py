@@ -1,3 +1,11 @@
-from pipelines.models.runs import EngineDecision, ExperimentLog, PipelineRun, RunState, RunStep, SavingsDaily
+from pipelines.models.runs import (
+    EngineDecision,
+    ExperimentLog,
+    PipelineRun,
+    RunState,
+    RunStep,
+    SavingsDaily,
+    ShadowDecision,
+)
 
-__all__ = ["EngineDecision", "ExperimentLog", "PipelineRun", "RunState", "RunStep", "SavingsDaily"]
+__all__ = ["EngineDecision", "ExperimentLog", "PipelineRun", "RunState", "RunStep", "SavingsDaily", "ShadowDecision"]

@@ -12,6 +12,8 @@ from spotopt.local.ec2 import ec2_backends
 from spotopt.local.estate import ACCOUNTS, launch_time
 from spotopt.local.fleet import GROUPS, MACHINES, Group, Machine, Trap
 from spotopt.local.images import BY_KEY
+from spotopt.local.traffic import direct
+from spotopt.local.world import World
 
 from moto.autoscaling.models import autoscaling_backends  # isort: skip
 from moto.core.types import Base64EncodedString  # isort: skip
@@ -43,14 +45,21 @@ def build(began_at: datetime, seed: int) -> None:
     backends = empty_backends(seed)
     networks = {place: Network(backend, number) for number, (place, backend) in enumerate(backends.items(), start=20)}
     groups = {group.name: create_group(networks[(group.account_id, group.region)], group) for group in GROUPS}
+    machines = {}
     for machine in MACHINES:
         network = networks[(machine.account_id, machine.region)]
         instance = launch(network, machine)
         date(instance, launch_time(machine, began_at))
+        instance.settle(instance.launch_time)
+        machines[machine.name] = instance
         if machine.group:
-            join(groups[machine.group], machine, instance)
+            groups[machine.group].adopt(instance)
+            groups[machine.group].min_size = groups[machine.group].desired_capacity
         if machine.trap:
             SPRING[machine.trap](network, instance, began_at)
+            instance.settle(instance.launch_time)
+    direct(networks, machines)
+    World.agenda.clear()  # all of that was over long ago
 
 
 def empty_backends(seed: int) -> dict[tuple[str, str], Any]:
@@ -67,7 +76,7 @@ def empty_backends(seed: int) -> dict[tuple[str, str], Any]:
     return dict(found)
 
 
-def launch(network: Network, machine: Machine) -> Instance:
+def launch(network: Network, machine: Machine) -> Any:
     recipe = BY_KEY[machine.image]
     user_data = base64.b64encode(f"#!/bin/sh\nsystemctl start {machine.team}\n".encode()).decode()
     root = {"VolumeSize": recipe.root_gib, "VolumeType": "gp3", "DeleteOnTermination": True}
@@ -86,6 +95,7 @@ def launch(network: Network, machine: Machine) -> Instance:
         instance_market_options="spot" if machine.is_spot else None,
         metadata_options={"HttpTokens": "required", "HttpPutResponseHopLimit": "2"},
         client_token=f"estate-{machine.name}",
+        is_there=True,
     )
     return reservation.instances[0]
 
@@ -166,12 +176,6 @@ def group_tags(group: Group) -> list[dict[str, Any]]:
         }
         for key, value in known.items()
     ]
-
-
-def join(group: Any, machine: Machine, instance: Instance) -> None:
-    backend = autoscaling_backends[machine.account_id][machine.region]
-    backend.attach_instances(group.name, [instance.id])
-    group.min_size = group.desired_capacity
 
 
 Spring = Callable[[Network, Instance, datetime], None]

@@ -90,7 +90,7 @@ def test_the_candidates_are_read_in_a_number_of_queries_that_does_not_grow():
             linear.evaluate(run, now=NOW)
         reads = [q["sql"] for q in asked if q["sql"].startswith("SELECT") and "FOR UPDATE" not in q["sql"]]
         counts.append(len(reads))
-    assert counts == [12, 12]
+    assert counts == [13, 13]
 
 
 def test_no_connection_leaves_the_process_while_deciding(monkeypatch):
