@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from celery import shared_task
+from django.utils import timezone
 
-from accounts import sealing
+from accounts import feed, sealing
 
 
 @shared_task(ignore_result=True, expires=30)
@@ -16,3 +17,9 @@ def seal_audit() -> None:
 def seal_late_audit() -> None:
     """What committed so late that the frequent turn no longer looks for it."""
     sealing.seal(whole=True)
+
+
+@shared_task(ignore_result=True, expires=50 * 60)
+def trim_feed() -> None:
+    """What nobody may catch up with any more."""
+    feed.trim(now=timezone.now())

@@ -10,13 +10,14 @@ from django.shortcuts import render
 from django.utils import timezone
 from django.views.decorators.http import require_GET
 
-from accounts import sealing
+from accounts import feed, sealing
 from accounts.authentication import Caller, caller_of, signed_in
 from accounts.sheets import MOST_ROWS, sheet
 from governance import audit_log, monitoring
 from governance.audit_log import AuditForm
 
 ROWS_A_PAGE = 50
+LIVE_FILTERS = ("deed", "actor", "subject", "since", "until", "of")
 LOG_ROWS = 20
 LOG_PAGES_COUNTED = 200  # pages of the job log that can be turned; older runs are in the API
 
@@ -26,11 +27,16 @@ LOG_PAGES_COUNTED = 200  # pages of the job log that can be turned; older runs a
 def audit(request: HttpRequest) -> HttpResponse:
     """The organization's entries; filters, order and page stand in the address."""
     form, wanted, rows = _asked(request)
+    sort, number = wanted.get("sort") or "-at", request.GET.get("page") or "1"
+    is_live = form.is_valid() and (sort, number) == ("-at", "1")
     context = {
         "section": "audit",
         "form": form,
-        "page": Paginator(rows, ROWS_A_PAGE).get_page(request.GET.get("page")),
-        "sort": wanted.get("sort") or "-at",
+        "is_live": is_live,
+        "last": _last(request) if is_live else None,  # before the rows: what comes between is told twice, not never
+        "live_filters": [(name, text) for name in LIVE_FILTERS if (text := request.GET.get(name))],
+        "page": Paginator(rows, ROWS_A_PAGE).get_page(number),
+        "sort": sort,
         "address": _address(request),
         "is_filtered": any(value for name, value in wanted.items() if name not in ("sort", "of")),
         "is_platform": _of_platform(request, caller_of(request)),
@@ -71,6 +77,7 @@ def audit_check(request: HttpRequest) -> HttpResponse:
 def system(request: HttpRequest) -> HttpResponse:
     """Components, what they stand on, and the log of jobs; the parts ask again every 30 seconds."""
     caller = caller_of(request)
+    last = feed.head(None)  # before the rows: what comes between is told twice, not never
     runs = monitoring.visible(caller)
     name = request.GET.get("component", "")
     figures = monitoring.components(now=timezone.now())
@@ -85,6 +92,7 @@ def system(request: HttpRequest) -> HttpResponse:
         "figures": figures,
         "sizes": monitoring.sizes() if monitoring.sees_all(caller) else None,
         "page": page,
+        "last": last,
         "lines": monitoring.lines(page.object_list, caller),
         "component": name if name in known else "",
         "is_bad_only": request.GET.get("ended") == "badly",
@@ -100,6 +108,12 @@ def system(request: HttpRequest) -> HttpResponse:
 def system_beside(request: HttpRequest) -> HttpResponse:
     """What the components stand on: loaded by the page afterwards, for workers are given half a second to answer."""
     return render(request, "governance/beside.html", {"beside": monitoring.beside()})
+
+
+def _last(request: HttpRequest) -> int:
+    """The last number of the stream whose audit entries the page shows."""
+    caller = caller_of(request)
+    return feed.head(audit_log.whose_chain(caller, of_platform=_of_platform(request, caller)))
 
 
 def _asked(request: HttpRequest) -> tuple[AuditForm, dict[str, Any], Any]:

@@ -44,6 +44,8 @@ TIMETABLE = (
     # the audit log: beat may be 5 s late by itself, so a seal every second would be a wish
     Entry("seals of new audit entries", "accounts.tasks.seal_audit", every=timedelta(seconds=5)),
     Entry("seals of audit entries that came late", "accounts.tasks.seal_late_audit", every=1 * HOURS),
+    # the feed
+    Entry("old rows of the feed, forgotten", "accounts.tasks.trim_feed", every=1 * HOURS),
     # the decisions
     Entry("evaluation of every active instance", "pipelines.tasks.evaluate_all", every=1 * HOURS),
 )

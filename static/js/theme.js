@@ -30,6 +30,7 @@
     }
     localize(document);
     document.body.addEventListener("htmx:afterSettle", (event) => localize(event.target));
+    document.body.addEventListener("htmx:wsAfterMessage", () => localize(document));
     document.body.addEventListener("htmx:responseError", (event) => {
       const box = document.getElementById("failure");
       const status = event.detail.xhr.status;
