@@ -80,6 +80,11 @@ def wake(stream: Stream) -> None:
 def head(stream: Stream) -> int:
     """The number of the newest row that is committed now; 0 while there never was one."""
     _number(stream)
+    return reached(stream)
+
+
+def reached(stream: Stream) -> int:
+    """The last number that was given, for a page that is about to read tables: what has none yet comes after it."""
     whose, values = _whose(stream)
     with connection.cursor() as cursor:
         cursor.execute(f"SELECT last FROM accounts_feedhead WHERE {whose}", values)  # noqa: S608 -- a constant

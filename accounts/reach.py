@@ -5,10 +5,10 @@ from __future__ import annotations
 import asyncio
 import logging
 import uuid
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import redis
-from asgiref.sync import async_to_sync
 from channels.layers import get_channel_layer
 from django.db import transaction
 
@@ -51,6 +51,7 @@ def _send(group: str, message: dict[str, Any]) -> None:
             await layer.group_send(group, message)
 
     try:
-        async_to_sync(send)()
+        with ThreadPoolExecutor(1) as aside:  # a loop of its own: the deed may run where there is one already
+            aside.submit(lambda: asyncio.run(send())).result()
     except (redis.RedisError, OSError, TimeoutError) as error:
         logger.warning("open pages were not told", extra={"group": group, "error": str(error)})

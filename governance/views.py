@@ -77,7 +77,7 @@ def audit_check(request: HttpRequest) -> HttpResponse:
 def system(request: HttpRequest) -> HttpResponse:
     """Components, what they stand on, and the log of jobs; the parts ask again every 30 seconds."""
     caller = caller_of(request)
-    last = feed.head(None)  # before the rows: what comes between is told twice, not never
+    last = feed.reached(None)  # before the rows: what comes between is told twice, not never
     runs = monitoring.visible(caller)
     name = request.GET.get("component", "")
     figures = monitoring.components(now=timezone.now())
@@ -113,7 +113,7 @@ def system_beside(request: HttpRequest) -> HttpResponse:
 def _last(request: HttpRequest) -> int:
     """The last number of the stream whose audit entries the page shows."""
     caller = caller_of(request)
-    return feed.head(audit_log.whose_chain(caller, of_platform=_of_platform(request, caller)))
+    return feed.reached(audit_log.whose_chain(caller, of_platform=_of_platform(request, caller)))
 
 
 def _asked(request: HttpRequest) -> tuple[AuditForm, dict[str, Any], Any]:

@@ -100,7 +100,7 @@ def decision(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
 
 
 def _run_context(run: PipelineRun) -> dict[str, Any]:
-    last = feed.head(run.organization_id)  # before the steps: what comes between is told twice, not never
+    last = feed.reached(run.organization_id)  # before the steps: what comes between is told twice, not never
     return {"section": "console", "last": last, **picture.context(run)}
 
 

@@ -15,6 +15,7 @@ from playwright.sync_api import Browser, sync_playwright
 
 from tests import databases, plugin
 from tests.fakes.cloud import cloud_process, local_cloud  # noqa: F401  (fixtures of every test)
+from tests.served import Served
 
 
 @pytest.fixture(scope="session")
@@ -56,6 +57,15 @@ def _own_redis() -> Iterator[list[redis.Redis]]:
     yield clients
     for client in clients:
         client.close()
+
+
+@pytest.fixture(scope="session")
+def live_server() -> Iterator[Served]:
+    """Pages and sockets, as the demo serves them."""
+    server = Served()
+    server.start()
+    yield server
+    server.stop()
 
 
 @pytest.fixture(scope="session")

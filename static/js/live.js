@@ -27,10 +27,12 @@
 
   body.addEventListener("htmx:wsOpen", () => {
     isOpen = true;
+    body.dataset.socket = "open";
     say("");
   });
   body.addEventListener("htmx:wsClose", (event) => {
     isOpen = false;
+    delete body.dataset.socket;
     isOver = event.detail.event.code === NO_LONGER_ALLOWED;
     if (isOver) say("You are signed out, or your role has changed: load the page again");
     else setTimeout(notice, PATIENCE);
