@@ -33,7 +33,7 @@ def evaluated(run: PipelineRun, kept: ExperimentLog) -> None:
     ids = {"experiment_id": kept.pk, "run": run.pk, "instance_id": kept.instance_id}
     feed.tell(run.organization_id, Kind.EVALUATION, {**ids, **body})
     if run.requested_by:
-        text = f"{_named(run)}: {kept.decision.lower()}. {kept.reason}"
+        text = f"{_named(run)}: {kept.reason.partition(';')[0]}"
         reach.toast(run.requested_by, run.organization_id, text, address=f"/decisions/{kept.pk}/")
 
 

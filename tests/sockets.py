@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
@@ -36,7 +37,16 @@ def headers(*, session: str = "", origin: str | None = ORIGIN, **more: str) -> l
 class Open:
     """One connection. `is_in` says whether the handshake was granted."""
 
-    def __init__(self, address: str, *, session: str = "", origin: str | None = ORIGIN, **more: str) -> None:
+    def __init__(
+        self,
+        address: str,
+        *,
+        session: str = "",
+        origin: str | None = ORIGIN,
+        application: Any = application,
+        **more: str,
+    ) -> None:
+        self._application = application
         path, _, query = address.partition("?")
         scope = {"type": "websocket", "path": path, "query_string": query.encode(), "subprotocols": []}
         self._reads = asyncio.Event()
@@ -64,7 +74,7 @@ class Open:
             await self._reads.wait()
             await send(message)
 
-        await application(scope, receive, sending)
+        await self._application(scope, receive, sending)
 
     def stops_reading(self) -> None:
         self._reads.clear()
@@ -91,6 +101,16 @@ class Open:
             items += (await self.hears_json())["items"]
         return items
 
+    async def hears_all(self, *, until: str) -> str:
+        """What is sent up to what matches, or until nothing comes any more, or until it is closed, with the code."""
+        told = ""
+        while not re.search(until, told) and not await self._there.receive_nothing(timeout=2):
+            message = await self._there.receive_output(PATIENCE)
+            if message["type"] == "websocket.close":
+                return f"closed with {message['code']}"
+            told += message["text"] + "\n"
+        return told
+
     async def is_closed_with(self) -> int:
         """The code with which it is closed; frames on the way are let go."""
         while (told := await self._there.receive_output(PATIENCE))["type"] != "websocket.close":
@@ -102,8 +122,8 @@ class Open:
         return bool(await self._there.receive_nothing(timeout=0.3))
 
 
-def played(story: Callable[[], Awaitable[None]]) -> None:
-    asyncio.run(asyncio.wait_for(story(), 60))  # type: ignore[arg-type]
+def played(story: Callable[[], Awaitable[None]], *, patience: float = 60) -> None:
+    asyncio.run(asyncio.wait_for(story(), patience))  # type: ignore[arg-type]
 
 
 async def done(work: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:

@@ -1,4 +1,4 @@
-"""A person watches the audit log, a run and the log of jobs by a real socket; when it goes, the page says so and asks."""
+"""A person watches the audit log, a run and the log of jobs by a socket; without one the page says so, and asks."""
 
 from pathlib import Path
 
