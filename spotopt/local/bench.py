@@ -39,6 +39,7 @@ GROUPS = (
     Group("ingest", "price changes into the table, against COPY and upsert on a plain schema"),
     Group("refresh", "scores of 60,000 pools from table to table, against reading alone"),
     Group("http", "predict and spot-optimize, against an empty view of the same stack"),
+    Group("stream", "a row of the feed to 1,000 sockets, against Redis and against group_send"),
 )
 WIDTHS = (52, 11, 7, 11, 9, 9, 4)
 

@@ -40,6 +40,7 @@ def _sign_in(page, demo):
     page.get_by_label("Password").fill(demo.password)
     page.keyboard.press("Enter")
     page.get_by_role("heading", name="Lab console").wait_for()
+    page.locator("body[data-socket=open]").wait_for()
 
 
 def test_a_person_evaluates_an_instance_and_reads_its_receipt(page, running_demo):
@@ -56,6 +57,7 @@ def test_a_person_evaluates_an_instance_and_reads_its_receipt(page, running_demo
     page.look("running")
     receipt = page.locator("#flow").get_by_role("link", name="Read the receipt")
     page.get_by_text("How this decision came about").wait_for()
+    page.locator(".toast", has_text="search-1").wait_for()
     page.look("run")
     receipt.click()
 
