@@ -51,30 +51,45 @@ class Counting(asyncio.Protocol):
     def connection_lost(self, error: Exception | None) -> None:
         if not self.is_ready.done():
             self.is_ready.set_exception(error or ConnectionError("not let in"))
+        self._readers.lose()
 
 
 class Readers:
-    """All of them; `expect` says how many more words are to come to all together."""
+    """All of them. `expect` says how many more words are to come to all together: some may have come already."""
 
     def __init__(self) -> None:
-        self._left = 0
+        self._came = self._wanted = self._each = 0
+        self._last_at = 0.0
+        self.lost = 0
         self._all_here = asyncio.Event()
 
-    def expect(self, words: int) -> None:
-        self._left = words
+    def expect(self, each: int, readers: int) -> None:
+        self._each = each
+        self._wanted += each * (readers - self.lost)
         self._all_here.clear()
+        self._look()
 
     def came(self, words: int) -> None:
-        self._left -= words
-        if self._left <= 0:
+        self._came += words
+        self._last_at = time.monotonic()
+        self._look()
+
+    def lose(self) -> None:
+        """A connection that the server let go is waited for no longer; it is told of."""
+        self.lost += 1
+        self._wanted -= self._each
+        self._look()
+
+    def _look(self) -> None:
+        if self._came >= self._wanted:
             self._all_here.set()
 
     async def wait(self, patience: float) -> dict[str, Any]:
         try:
             await asyncio.wait_for(self._all_here.wait(), patience)
         except TimeoutError:
-            return {"missing": self._left}
-        return {"at": time.monotonic(), "over": -self._left}
+            return {"missing": self._wanted - self._came, "lost": self.lost}
+        return {"at": self._last_at, "lost": self.lost}
 
 
 async def main(plan: dict[str, Any]) -> None:
@@ -86,7 +101,7 @@ async def main(plan: dict[str, Any]) -> None:
     print(json.dumps({"listening": len(here)}), flush=True)
     lines = await _lines()
     while line := await lines.readline():
-        readers.expect(json.loads(line)["expect"] * len(here))
+        readers.expect(json.loads(line)["expect"], len(here))
         print(json.dumps(await readers.wait(plan["patience"])), flush=True)
 
 

@@ -57,17 +57,27 @@ def rows(on: Ground) -> list[Row]:
             "the feed": {"port": port, "address": "/api/v1/ml/stream", "session": session},
             "group_send": {"port": port, "address": "/bench/group", "session": session},
         }
-        rates, waits = {}, {}
+        rates, waits, lost = {}, {}, {}
         for name in NAMES:
             count = messages if name != "group_send" else on.sized(GROUP_MESSAGES, least=2)
-            with reading(places[name], clients) as readers:
+            with reading(name, places[name], clients) as readers:
                 waits[name] = sorted(readers.seconds(sends[name], 1) for _ in range(on.sized(ALONE, least=2)))
                 rates[name] = clients * count / readers.seconds(sends[name], count)
+                lost[name] = readers.lost
+    if lost["the feed"]:
+        raise RuntimeError(f"the feed lost {lost['the feed']} of its sockets")
     middle = {name: took[len(took) // 2] * 1000 for name, took in waits.items()}
     burst = f"burst of {messages} messages to {clients}"
     return [
         Row(burst, rates["the feed"], "/s", rates["raw Redis"], at_least(0.35), "told; floor: raw Redis publish"),
-        Row("… beside group_send", rates["the feed"], "/s", rates["group_send"], at_least(10), "floor: group_send"),
+        Row(
+            "… beside group_send",
+            rates["the feed"],
+            "/s",
+            rates["group_send"],
+            at_least(10),
+            f"floor: group_send; it lost {lost['group_send']}",
+        ),
         Row(
             f"one message to {clients}, until the last has it",
             middle["the feed"],
@@ -81,7 +91,9 @@ def rows(on: Ground) -> list[Row]:
 class Readers:
     """The other process: it says how long it was until everybody had so many messages more."""
 
-    def __init__(self, process: subprocess.Popen[str]) -> None:
+    def __init__(self, name: str, process: subprocess.Popen[str]) -> None:
+        self.name = name
+        self.lost = 0  # connections that the server let go
         self._process = process
 
     def seconds(self, send: Callable[[], object], count: int) -> float:
@@ -92,7 +104,8 @@ class Readers:
             send()
         answer = self.hears()
         if "at" not in answer:
-            raise RuntimeError(f"not everything came: {answer}")
+            raise RuntimeError(f"not everything came of {self.name}: {answer}")
+        self.lost = int(answer["lost"])
         return float(answer["at"]) - began  # the clock of the machine, which both processes read
 
     def hears(self) -> dict[str, Any]:
@@ -111,7 +124,7 @@ class Readers:
 
 
 @contextmanager
-def reading(place: dict[str, Any], clients: int) -> Iterator[Readers]:
+def reading(name: str, place: dict[str, Any], clients: int) -> Iterator[Readers]:
     """So many readers, each with a connection of its own, all listening."""
     command = [supervise.python(), "-m", "spotopt.local.benches.readers"]
     plan = json.dumps({**place, "clients": clients, "patience": PATIENCE})
@@ -119,7 +132,7 @@ def reading(place: dict[str, Any], clients: int) -> Iterator[Readers]:
         [*command, plan], cwd=house.ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=sys.stderr, text=True
     )
     try:
-        readers = Readers(process)
+        readers = Readers(name, process)
         if readers.hears() != {"listening": clients}:
             raise RuntimeError("not every reader was let in")
         yield readers
