@@ -20,6 +20,7 @@ import redis
 from django.conf import settings
 from django.core.serializers.json import DjangoJSONEncoder
 from django.db import connection, transaction
+from django.db.models import Q
 
 from accounts.models import FeedHead, FeedItem
 
@@ -156,12 +157,16 @@ def _number(stream: Stream) -> None:
                 [last, *values, NUMBERED_AT_ONCE],
             )
             given = cursor.rowcount
-            FeedHead.objects.filter(organization_id=stream).update(last=last + given)
+            cursor.execute(
+                f"UPDATE accounts_feedhead SET last = %s WHERE {whose}",  # noqa: S608 -- a constant
+                [last + given, *values],
+            )
 
 
 def _held_head(stream: Stream) -> int:
     """The last number given, locked until the transaction ends."""
-    held = FeedHead.objects.select_for_update().filter(organization_id=stream)
+    whose = Q(organization=None) if stream is None else Q(organization=stream)
+    held = FeedHead.objects.select_for_update().filter(whose)
     found = held.values_list("last", flat=True).first()
     if found is None:
         FeedHead.objects.bulk_create([FeedHead(organization_id=stream)], ignore_conflicts=True)

@@ -28,4 +28,4 @@ routes = [
     path("api/v1/ml/stream", PredictionsAndDecisions.as_asgi()),
     path("api/v1/ml/predictions/live", Predictions.as_asgi()),
 ]
-sockets = URLRouter([*routes, re_path("", nowhere)])
+sockets = URLRouter([*routes, re_path("", nowhere)])  # type: ignore[arg-type]  # Django's stubs know no ASGI

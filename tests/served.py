@@ -20,8 +20,11 @@ class Served:
         from spotopt.asgi import application
 
         port = house.free_port()
-        options = {"host": "127.0.0.1", "port": port, "log_level": "error", "lifespan": "off"}
-        self._server = uvicorn.Server(uvicorn.Config(application, ws_max_size=2**16, **options))
+        self._server = uvicorn.Server(
+            uvicorn.Config(
+                application, host="127.0.0.1", port=port, log_level="error", lifespan="off", ws_max_size=2**16
+            )
+        )
         self._thread = threading.Thread(target=self._server.run, daemon=True)
         self._live_server_modified_settings = modify_settings(ALLOWED_HOSTS={"append": "127.0.0.1"})
         self.url = f"http://127.0.0.1:{port}"

@@ -123,7 +123,7 @@ class Open:
 
 
 def played(story: Callable[[], Awaitable[None]], *, patience: float = 60) -> None:
-    asyncio.run(asyncio.wait_for(story(), patience))  # type: ignore[arg-type]
+    asyncio.run(asyncio.wait_for(story(), patience))
 
 
 async def done(work: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:

@@ -102,6 +102,8 @@ def _guest(claim: Claim) -> Guest | None:
 
 
 def _program(claim: Claim) -> Guest | None:
+    if claim.api_key is None:
+        return None
     usable = ApiKey.objects.usable(at=timezone.now()).select_related("organization")
     key = usable.filter(pk=claim.api_key).first()
     if key is None or Scope.READ.value not in key.scopes:

@@ -52,7 +52,7 @@ def rows(on: Ground) -> list[Row]:
             "the feed": lambda: feed.tell(organization.pk, Kind.DECISION, BODY),
             "group_send": lambda: _send_to_group(plain),
         }
-        places = {
+        places: dict[str, dict[str, Any]] = {
             "raw Redis": {"redis": settings.REDIS_LIVE_URL, "channel": CHANNEL},
             "the feed": {"port": port, "address": "/api/v1/ml/stream", "session": session},
             "group_send": {"port": port, "address": "/bench/group", "session": session},
