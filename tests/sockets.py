@@ -6,6 +6,7 @@ import asyncio
 import json
 import re
 from collections.abc import Awaitable, Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from asgiref.sync import sync_to_async
@@ -123,7 +124,9 @@ class Open:
 
 
 def played(story: Callable[[], Awaitable[None]], *, patience: float = 60) -> None:
-    asyncio.run(asyncio.wait_for(story(), patience))
+    """Hold the conversation, in a thread of its own: a browser of another test may keep a loop in this one."""
+    with ThreadPoolExecutor(1) as aside:
+        aside.submit(lambda: asyncio.run(asyncio.wait_for(story(), patience))).result()
 
 
 async def done(work: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
