@@ -107,6 +107,13 @@ def member(user: User, membership: Membership | None) -> Caller:
     return Caller(CallerKind.PERSON, user.get_username(), organization, role=role, user=user)
 
 
+def program(key: ApiKey) -> Caller:
+    """Whoever calls with that key; in no organization where it is the platform's."""
+    tracing.organization.set(str(key.organization_id or ""))
+    scopes = frozenset(Scope(scope) for scope in key.scopes)
+    return Caller(CallerKind.KEY, f"key {key.name}", key.organization, scopes=scopes, api_key=key)
+
+
 class ApiKeyAuthentication(BaseAuthentication):
     """`Authorization: Api-Key …`. A key that is malformed, unknown, expired or revoked gets one and the same 401."""
 
@@ -119,9 +126,7 @@ class ApiKeyAuthentication(BaseAuthentication):
         if key is None:
             raise exceptions.AuthenticationFailed("This API key is not valid.")
         keys.used(key, now=now)
-        scopes = frozenset(Scope(scope) for scope in key.scopes)
-        caller = Caller(CallerKind.KEY, f"key {key.name}", key.organization, scopes=scopes, api_key=key)
-        tracing.organization.set(str(key.organization_id or ""))
+        caller = program(key)
         named = request.query_params.get("customer_id")
         return AnonymousUser(), caller.for_customer(named) if named else caller
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import datetime, timedelta
+from types import SimpleNamespace
 from typing import Any
 
 from django import forms
@@ -38,6 +40,32 @@ class AuditForm(ListForm):
         super().__init__(data)
         for name in ("since", "until"):
             self.fields[name].widget.attrs["placeholder"] = "2026-11-18 12:00"
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """The same filters, for entries as the feed tells them."""
+
+    deed: str = ""
+    actor: str = ""
+    subject: str = ""
+    since: datetime | None = None
+    until: datetime | None = None
+
+    @classmethod
+    def of(cls, said: Mapping[str, Any]) -> Wanted:
+        texts = {name: (said.get(name) or "").casefold() for name in ("deed", "actor", "subject")}
+        return cls(**texts, since=said.get("since"), until=said.get("until"))
+
+    def takes(self, entry: Mapping[str, Any]) -> bool:
+        at = datetime.fromisoformat(entry["at"])
+        is_then = (self.since is None or at >= self.since) and (self.until is None or at < self.until)
+        return is_then and all(getattr(self, name) in entry[name].casefold() for name in ("deed", "actor", "subject"))
+
+
+def from_feed(body: Mapping[str, Any]) -> SimpleNamespace:
+    """An entry of the feed, as a row of the page shows one of the table; no seal is known of it yet."""
+    return SimpleNamespace(**{**body, "at": datetime.fromisoformat(body["at"]), "sealed": None})
 
 
 def readable(caller: Caller, *, of_platform: bool = False) -> QuerySet[AuditEntry]:

@@ -46,6 +46,8 @@ TIMETABLE = (
     Entry("seals of audit entries that came late", "accounts.tasks.seal_late_audit", every=1 * HOURS),
     # what is kept for a day only
     Entry("keys of repeated requests that ran out", "accounts.tasks.forget_idempotency_keys", every=1 * HOURS),
+    # the feed
+    Entry("old rows of the feed, forgotten", "accounts.tasks.trim_feed", every=1 * HOURS),
     # the decisions
     Entry("evaluation of every active instance", "pipelines.tasks.evaluate_all", every=1 * HOURS),
     Entry("savings of the day", "pipelines.tasks.keep_savings", every=1 * HOURS),

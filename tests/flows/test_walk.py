@@ -162,6 +162,7 @@ def _evaluate(visit, page, account, prefix):
     """An instance of the new account, its run as it happens, and the receipt."""
     page.get_by_role("link", name="Lab console").click()
     page.get_by_role("heading", name="Lab console").wait_for()
+    page.locator("body[data-socket=open]").wait_for()
     visit.look(page, "console")
     page.get_by_label("Account").select_option(label="taken on")
     page.get_by_label("Name, id, type or tag").fill(f"{prefix}1")
@@ -171,6 +172,7 @@ def _evaluate(visit, page, account, prefix):
     page.locator("#flow li").nth(8).wait_for()
     visit.look(page, "running")
     page.get_by_text("How this decision came about").wait_for()
+    page.locator(".toast", has_text=f"{prefix}1").wait_for()
     visit.look(page, "run")
     page.locator("#flow").get_by_role("link", name="Read the receipt").click()
     page.get_by_role("heading", name="Candidates and gates").wait_for()

@@ -119,7 +119,7 @@ def test_many_entries_take_as_many_queries_as_few(count, django_assert_max_num_q
     for _ in range(count):
         an_entry()
     browser = a_browser(alice())
-    with django_assert_max_num_queries(6):
+    with django_assert_max_num_queries(7):
         assert f"{min(count, 50)} entries on this page" in text(browser.get(PAGE))
 
 

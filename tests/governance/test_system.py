@@ -191,7 +191,7 @@ def test_many_runs_take_as_many_queries_as_few(count, django_assert_max_num_quer
     for n in range(count):
         a_job("inventory", "sync_account", str(account.pk), ago=timedelta(seconds=n))
     browser = a_browser(alice())
-    with django_assert_max_num_queries(11):
+    with django_assert_max_num_queries(12):
         assert f"of {count} runs" in text(browser.get(PAGE))
 
 
