@@ -92,7 +92,7 @@ def running_demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningDe
 class Visit:
     """A person's own browser: one size, one theme. What is wrong in any of its pages is kept in `trouble`."""
 
-    def __init__(self, browser: Browser, address: str, look: tuple[str, int, int], patience_ms: int) -> None:
+    def __init__(self, browser: Browser, address: str, look: tuple[Any, int, int], patience_ms: int) -> None:
         self._browser, self._address, self._patience = browser, address, patience_ms
         self.scheme, self.width, self._height = look
         self._contexts: list[BrowserContext] = []
