@@ -10,4 +10,7 @@ class PipelinesConfig(AppConfig):
         "RunStep": "run__organization",
         "ExperimentLog": "organization",
         "EngineDecision": "organization",
+        "Operation": "organization",
+        "Step": "operation__organization",
+        "Breaker": "account__organization",  # the one of every account is nobody's
     }

@@ -1,3 +1,13 @@
+from pipelines.models.journal import Breaker, Operation, Step
 from pipelines.models.runs import EngineDecision, ExperimentLog, PipelineRun, RunState, RunStep
 
-__all__ = ["EngineDecision", "ExperimentLog", "PipelineRun", "RunState", "RunStep"]
+__all__ = [
+    "Breaker",
+    "EngineDecision",
+    "ExperimentLog",
+    "Operation",
+    "PipelineRun",
+    "RunState",
+    "RunStep",
+    "Step",
+]
