@@ -14,7 +14,12 @@ from django.test import TransactionTestCase
 from playwright.sync_api import Browser, sync_playwright
 
 from tests import databases, plugin
-from tests.fakes.cloud import cloud_process, local_cloud  # noqa: F401  (fixtures of every test)
+from tests.fakes.cloud import (  # noqa: F401  (fixtures of every test)
+    cloud_process,
+    inner_cloud,
+    local_cloud,
+    one_inner_cloud,
+)
 
 
 @pytest.fixture(scope="session")

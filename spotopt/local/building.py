@@ -12,6 +12,7 @@ from spotopt.local.ec2 import ec2_backends
 from spotopt.local.estate import ACCOUNTS, launch_time
 from spotopt.local.fleet import GROUPS, MACHINES, Group, Machine, Trap
 from spotopt.local.images import BY_KEY
+from spotopt.local.world import World
 
 from moto.autoscaling.models import autoscaling_backends  # isort: skip
 from moto.core.types import Base64EncodedString  # isort: skip
@@ -51,6 +52,8 @@ def build(began_at: datetime, seed: int) -> None:
             join(groups[machine.group], machine, instance)
         if machine.trap:
             SPRING[machine.trap](network, instance, began_at)
+        instance.settle(instance.launch_time)
+    World.agenda.clear()  # all of that was over long ago
 
 
 def empty_backends(seed: int) -> dict[tuple[str, str], Any]:
@@ -67,7 +70,7 @@ def empty_backends(seed: int) -> dict[tuple[str, str], Any]:
     return dict(found)
 
 
-def launch(network: Network, machine: Machine) -> Instance:
+def launch(network: Network, machine: Machine) -> Any:
     recipe = BY_KEY[machine.image]
     user_data = base64.b64encode(f"#!/bin/sh\nsystemctl start {machine.team}\n".encode()).decode()
     root = {"VolumeSize": recipe.root_gib, "VolumeType": "gp3", "DeleteOnTermination": True}
@@ -86,6 +89,7 @@ def launch(network: Network, machine: Machine) -> Instance:
         instance_market_options="spot" if machine.is_spot else None,
         metadata_options={"HttpTokens": "required", "HttpPutResponseHopLimit": "2"},
         client_token=f"estate-{machine.name}",
+        is_there=True,
     )
     return reservation.instances[0]
 

@@ -10,6 +10,7 @@ from typing import Any
 from urllib.error import HTTPError, URLError
 from urllib.request import Request, urlopen
 
+from spotopt.local.control_words import FORMS, READS
 from spotopt.local.faults import AdvisorMode, PricesMode
 
 
@@ -17,7 +18,7 @@ def parser() -> argparse.ArgumentParser:
     top = argparse.ArgumentParser(prog="python -m spotopt.local.control", description=__doc__)
     top.add_argument("--endpoint", default=os.environ.get("AWS_ENDPOINT_URL", "http://127.0.0.1:4566"))
     verbs = top.add_subparsers(dest="verb", required=True)
-    for plain in ("status", "calls", "expire-credentials", "heal", "reset"):
+    for plain in READS:
         verbs.add_parser(plain)
     throttle = verbs.add_parser("throttle", help="refuse the next calls of an action as too many")
     fail = verbs.add_parser("fail", help="refuse the next calls of an action with a code")
@@ -39,13 +40,17 @@ def parser() -> argparse.ArgumentParser:
     interrupt = verbs.add_parser("interrupt", help="take a Spot instance back after two minutes")
     interrupt.add_argument("instance_id")
     interrupt.add_argument("--now", action="store_true")
+    for name, words in FORMS.items():
+        known = verbs.choices.get(name) or verbs.add_parser(name)
+        for word in set(words) - {action.dest for action in known._actions}:
+            known.add_argument(f"--{word.replace('_', '-')}", dest=word)
     return top
 
 
 def tell(endpoint: str, verb: str, **words: Any) -> dict[str, Any]:
     """Send one verb; return the cloud's status (or the calls seen). Raises ValueError with the cloud's own words."""
     url = f"{endpoint}/_control/api/{verb}"
-    if verb in ("status", "calls"):
+    if verb in READS:
         request = Request(url)
     else:
         request = Request(url, json.dumps(words).encode(), {"Content-Type": "application/json"}, method="POST")
@@ -57,7 +62,7 @@ def tell(endpoint: str, verb: str, **words: Any) -> dict[str, Any]:
 
 
 def main() -> int:
-    options = vars(parser().parse_args())
+    options = {name: value for name, value in vars(parser().parse_args()).items() if value is not None}
     endpoint, verb = options.pop("endpoint"), options.pop("verb")
     try:
         print(json.dumps(tell(endpoint, verb, **options), indent=2))

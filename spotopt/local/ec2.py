@@ -1,4 +1,4 @@
-"""Where is EC2 stricter than moto's? Backend and answers, one class each."""
+"""Where are EC2's answers stricter than moto's?"""
 
 from __future__ import annotations
 
@@ -6,24 +6,22 @@ import base64
 from collections.abc import Sequence
 from typing import Any
 
-from spotopt.local.catalogue import offered_types, types_by_zone
+from spotopt.local.catalogue import offered_types
+from spotopt.local.ec2_backend import StrictEC2
+from spotopt.local.ec2_changes import Changes
 from spotopt.local.ec2_xml import response, type_xml
-from spotopt.local.images import Image, register_images
-from spotopt.local.machines import complete, make_spot
-from spotopt.local.market import zone_names
+from spotopt.local.instance_life import StrictInstance
 from spotopt.local.spot_history import SpotHistory
 from spotopt.local.world import World
-from spotopt.local.zones import COMMERCIAL_REGIONS, OPT_IN_REGIONS, account_zones, zone_ids
+from spotopt.local.zones import COMMERCIAL_REGIONS, OPT_IN_REGIONS
 
+import moto.ec2.models.instances  # isort: skip
 import moto.ec2.urls  # isort: skip
 from moto.core.responses import ActionResult  # isort: skip
 from moto.core.serialize import return_if_not_empty  # isort: skip
-from moto.core.types import Base64EncodedString  # isort: skip
 from moto.ec2.exceptions import EC2ClientError  # isort: skip
-from moto.ec2.models import EC2Backend, ec2_backends  # isort: skip
+from moto.ec2.models import ec2_backends  # isort: skip
 from moto.ec2.models.instance_types import InstanceType  # isort: skip
-from moto.ec2.models.instances import Reservation  # isort: skip
-from moto.ec2.models.subnets import Subnet  # isort: skip
 from moto.ec2.responses import EC2Response  # isort: skip
 from moto.ec2.utils import filter_dict_attribute_mapping  # isort: skip
 
@@ -33,93 +31,13 @@ MORE_FILTERS = {  # of DescribeInstances, to moto's attributes
     "tenancy": "placement.tenancy",
     "platform-details": "platform_details",
     "usage-operation": "usage_operation",
+    "client-token": "client_token",
 }
 MOST_TYPES = 100  # a page of DescribeInstanceTypes
 MOST_INSTANCES = 1000  # a page of DescribeInstances
 
 
-class StrictEC2(EC2Backend):
-    """One account's EC2 in one region."""
-
-    def __init__(self, region_name: str, account_id: str) -> None:
-        self.zones = account_zones(account_id)
-        super().__init__(region_name, account_id)
-        register_images(self)
-        self.reserved_instances: list[dict[str, Any]] = []
-
-    @property
-    def _url_module(self) -> Any:
-        return moto.ec2.urls
-
-    def create_subnet(self, *args: Any, **kwargs: Any) -> Subnet:
-        """In the account's own zone: moto looks both name and id up in the table of all accounts."""
-        own = {zone.zone_id: zone for zone in self.describe_availability_zones()}
-        if kwargs.get("availability_zone_id") in own:
-            kwargs["availability_zone"] = own[kwargs.pop("availability_zone_id")].name
-        subnet = super().create_subnet(*args, **kwargs)
-        subnet._availability_zone = next(zone for zone in own.values() if zone.name == subnet.availability_zone)
-        return subnet
-
-    def run_instances(
-        self,
-        image_id: str,
-        count: int,
-        user_data: Base64EncodedString | None,
-        security_group_names: list[str],
-        **kwargs: Any,
-    ) -> Reservation:
-        """As moto, with the image's own disks, every field described, and pools that may be out of capacity."""
-        image = self.amis.get(image_id)
-        self._refuse_dry_pool(kwargs)
-        has_disks = kwargs.get("block_device_mappings") or kwargs.get("launch_template") or kwargs.get("launch_config")
-        if isinstance(image, Image) and not has_disks:
-            kwargs["block_device_mappings"] = image.launch_mappings()
-        reservation = super().run_instances(image_id, count, user_data, security_group_names, **kwargs)
-        for instance in reservation.instances:
-            known = self.amis.get(instance.image_id)
-            complete(instance, known if isinstance(known, Image) else None, World.clock.now())
-            if instance.lifecycle == "spot":
-                make_spot(instance)
-        return reservation
-
-    def _refuse_dry_pool(self, kwargs: dict[str, Any]) -> None:
-        subnet_id = kwargs.get("subnet_id")
-        zone = self.get_subnet(subnet_id).availability_zone if subnet_id else kwargs.get("placement")
-        zone_id = zone_ids(self.account_id, self.region_name).get(str(zone))
-        instance_type = str(kwargs.get("instance_type"))
-        if {(instance_type, zone), (instance_type, zone_id)} & World.switches.dry_pools:
-            raise EC2ClientError(
-                "InsufficientInstanceCapacity",
-                f"We currently do not have sufficient {instance_type} capacity in the Availability Zone you "
-                f"requested ({zone}). Our system will be working on provisioning additional capacity.",
-            )
-
-    def describe_instance_type_offerings(
-        self, location_type: str | None = None, filters: dict[str, Any] | None = None
-    ) -> list[Any]:
-        """Offered by place; a zone's name is translated for this account."""
-        offerings = _offerings(location_type or "region", self.account_id, self.region_name)
-        return [one for one in offerings if self.matches_filters(one, filters or {}, location_type or "region")]
-
-
-def _offerings(kind: str, account_id: str, region: str) -> list[dict[str, str]]:
-    if kind == "region":
-        places = {region: offered_types(region)}
-    elif kind == "availability-zone-id":
-        places = types_by_zone(region)
-    elif kind == "availability-zone":
-        names = zone_names(account_id, region)
-        places = {names[zone_id]: types for zone_id, types in types_by_zone(region).items() if zone_id in names}
-    else:
-        raise EC2ClientError("InvalidParameterValue", f"Invalid LocationType: {kind}")
-    return [
-        {"InstanceType": name, "LocationType": kind, "Location": place}
-        for place, types in sorted(places.items())
-        for name in sorted(types)
-    ]
-
-
-class StrictEC2Answers(SpotHistory):
+class StrictEC2Answers(Changes, SpotHistory):
     """The calls whose answers AWS pages, limits or words otherwise."""
 
     RESPONSE_KEY_PATH_TO_TRANSFORMER = EC2Response.RESPONSE_KEY_PATH_TO_TRANSFORMER | {
@@ -244,5 +162,6 @@ def _offset(token: str | None) -> int:
 def install() -> None:
     """Put the strict classes in moto's place; before any account is touched."""
     filter_dict_attribute_mapping.update(MORE_FILTERS)
+    moto.ec2.models.instances.Instance = StrictInstance  # type: ignore[misc]
     ec2_backends.backend = StrictEC2
     moto.ec2.urls.url_paths["{0}/"] = StrictEC2Answers.dispatch

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
@@ -107,10 +107,17 @@ def root_client(endpoint: str, account: Account, service: str, region: str = PAR
 
 
 def deploy_role(
-    endpoint: str, account: Account, external_id: str, actions: Sequence[str], *, trust_external_id: bool = True
+    endpoint: str,
+    account: Account,
+    external_id: str,
+    actions: Sequence[str],
+    *,
+    trust_external_id: bool = True,
+    statements: Sequence[Mapping[str, Any]] = (),
 ) -> str:
     """Play the customer who deploys the role template; return the role's ARN. Repeating it replaces both policies.
 
+    `statements` are granted as they stand, `actions` on every resource.
     Without `trust_external_id` the template was deployed carelessly: anyone who can act for us gets in.
     """
     iam = root_client(endpoint, account, "iam", VIRGINIA)
@@ -126,7 +133,7 @@ def deploy_role(
         iam.create_role(RoleName=account.role_name, AssumeRolePolicyDocument=trust_policy)
     except iam.exceptions.EntityAlreadyExistsException:
         iam.update_assume_role_policy(RoleName=account.role_name, PolicyDocument=trust_policy)
-    granted = [{"Effect": "Allow", "Action": list(actions), "Resource": "*"}]
+    granted = [*statements, *([{"Effect": "Allow", "Action": list(actions), "Resource": "*"}] if actions else [])]
     iam.put_role_policy(
         RoleName=account.role_name,
         PolicyName="spotopt",

@@ -9,6 +9,7 @@ from typing import Any
 from spotopt.local import zones  # noqa: F401  (sets what moto reads at import)
 
 from moto.ec2.models.amis import Ami  # isort: skip
+from moto.ec2.utils import random_ami_id  # isort: skip
 
 AMAZON, MARKETPLACE = "137112412989", "679593333241"  # the owners of Amazon Linux and of the Marketplace's images
 
@@ -126,6 +127,49 @@ class Image(Ami):
         """What RunInstances attaches when it is told nothing else."""
         root = {"VolumeSize": self.recipe.root_gib, "VolumeType": "gp3", "DeleteOnTermination": True}
         return [{"DeviceName": self.root_device_name, "Ebs": root}]
+
+
+class CreatedImage(Ami):
+    """What CreateImage made of an instance: its disks as snapshots, pending until they are complete."""
+
+    def __init__(self, backend: Any, instance: Any, name: str, description: str, created_at: datetime) -> None:
+        super().__init__(
+            backend,
+            random_ami_id(),
+            instance=instance,
+            name=name,
+            description=description,
+            state="pending",
+            creation_date=created_at,
+            hypervisor="xen",
+            root_device_type="ebs",
+            root_device_name=instance.root_device_name,
+            region_name=str(instance.availability_zone),
+            boot_mode=instance.boot_mode,
+        )
+        backend.snapshots.pop(self.ebs_snapshot.id)  # moto's own, of a disk that never was
+        self.visible_at = created_at
+        self.platform_details = instance.platform_details
+        self.usage_operation = instance.usage_operation
+        self.ena_support = instance.ena_support
+        self.imds_support = getattr(backend.amis.get(instance.image_id), "imds_support", None)
+        self.product_codes = {one["ProductCodeId"] for one in instance.product_codes}
+        self.disks: list[dict[str, Any]] = []
+        self.no_reboot = True
+
+    @property
+    def block_device_mappings(self) -> list[dict[str, Any]]:
+        return self.disks
+
+    def launch_mappings(self) -> list[dict[str, Any]]:
+        return self.disks
+
+    @property
+    def snapshot_ids(self) -> list[str]:
+        return [disk["Ebs"]["SnapshotId"] for disk in self.disks]
+
+
+AnyImage = Image | CreatedImage
 
 
 def register_images(backend: Any) -> None:

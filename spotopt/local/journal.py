@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass
 from datetime import datetime
 from pathlib import Path
 
-from spotopt.local.wire import Call
+from spotopt.local.wire import Call, parameters
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +25,7 @@ class Entry:
     content_type: str
     target: str
     params: str
+    who: str = ""  # ARN; older journals have none
 
     @property
     def call(self) -> Call:
@@ -38,6 +39,7 @@ class Entry:
             content_type=self.content_type,
             target=self.target,
             body=self.params.encode(),
+            params=parameters(self.params.encode(), self.content_type),
         )
 
 
@@ -62,7 +64,7 @@ class Journal:
                     return
                 yield Entry(**json.loads(line))
 
-    def append(self, call: Call, account_id: str, at: datetime) -> None:
+    def append(self, call: Call, account_id: str, at: datetime, who: str = "") -> None:
         entry = Entry(
             number=self.next_number,
             at=at.isoformat(),
@@ -74,6 +76,7 @@ class Journal:
             content_type=call.content_type,
             target=call.target,
             params=call.body.decode("utf-8", "replace"),
+            who=who,
         )
         with self._path.open("a", encoding="utf-8") as lines:
             lines.write(json.dumps(asdict(entry)) + "\n")

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
 from spotopt.local.catalogue import described_type
-from spotopt.local.images import Image
+from spotopt.local.images import AnyImage
+from spotopt.local.world import World
 from spotopt.local.zones import zone_ids
 
 from moto.ec2.models.instances import Instance  # isort: skip
@@ -16,7 +18,7 @@ from moto.ec2.utils import random_spot_request_id  # isort: skip
 Fields = Any  # moto's Instance: it takes fields it does not declare, and serializes them by their names
 
 
-def complete(instance: Fields, image: Image | None, launched_at: datetime) -> None:
+def complete(instance: Fields, image: AnyImage | None, launched_at: datetime) -> None:
     """Add the fields of EC2's Instance that moto leaves out; the serializer picks them up by their names."""
     described = described_type(instance.instance_type)
     account_id, region = instance.ec2_backend.account_id, instance.ec2_backend.region_name
@@ -32,6 +34,9 @@ def complete(instance: Fields, image: Image | None, launched_at: datetime) -> No
     instance.usage_operation_update_time = launched_at
     instance.state_reason = None
     instance.spot_instance_request_id = None
+    # EC2 guide, "Burstable performance instances": T2 launches as standard, later families as unlimited.
+    is_burstable = described.get("BurstablePerformanceSupported") is True
+    instance.cpu_credits = ("standard" if instance.instance_type.startswith("t2.") else "unlimited") * is_burstable
     if image is not None:
         copy_image_facts(instance, image)
     for index, interface in instance.nics.items():
@@ -44,7 +49,7 @@ def complete(instance: Fields, image: Image | None, launched_at: datetime) -> No
         volume.attachment.attach_time = launched_at
 
 
-def copy_image_facts(instance: Fields, image: Image) -> None:
+def copy_image_facts(instance: Fields, image: AnyImage) -> None:
     instance.platform_details = image.platform_details
     instance.usage_operation = image.usage_operation
     instance.ena_support = image.ena_support
@@ -73,14 +78,14 @@ def ebs_optimized(described: dict[str, Any]) -> bool:
 class SpotRequest(SpotInstanceRequest):
     """The request behind a Spot instance that RunInstances or a fleet started; moto makes none."""
 
-    def __init__(self, instance: Instance) -> None:
+    def __init__(self, instance: Instance, options: Mapping[str, Any]) -> None:
         self._given = instance
         super().__init__(
             ec2_backend=instance.ec2_backend,
             spot_request_id=random_spot_request_id(),
-            price="",
+            price=str(options.get("MaxPrice") or ""),
             image_id=instance.image_id,
-            spot_instance_type="one-time",
+            spot_instance_type=str(options.get("SpotInstanceType") or "one-time"),
             valid_from=None,
             valid_until=None,
             launch_group=None,
@@ -96,7 +101,7 @@ class SpotRequest(SpotInstanceRequest):
             subnet_id=str(instance.subnet_id),
             tags={},
             spot_fleet_id=None,
-            instance_interruption_behaviour="terminate",
+            instance_interruption_behaviour=str(options.get("InstanceInterruptionBehavior") or "terminate"),
         )
         self.changed_at: datetime = instance.launch_time
         self.status_message = "Your Spot request is fulfilled."
@@ -130,14 +135,27 @@ class SpotRequest(SpotInstanceRequest):
             "status-code": self._status_code,
             "type": self.type,
             "launched-availability-zone": self.launched_availability_zone,
+            "spot-instance-request-id": self.id,
         }
         return known.get(filter_name) or super().get_filter_value(filter_name, method_name)
 
 
-def make_spot(instance: Fields) -> SpotRequest:
-    """Give a Spot instance its request, which moto forgets."""
+def make_spot(
+    instance: Fields, options: Mapping[str, Any] | None = None, tags: Mapping[str, str] | None = None
+) -> SpotRequest:
+    """Give a Spot instance its request, which moto forgets. `options` as SpotMarketOptions."""
+    asked = options or {}
     instance.lifecycle = "spot"
-    request = SpotRequest(instance)
+    request = SpotRequest(instance, asked)
     instance.spot_instance_request_id = request.id
     instance.ec2_backend.spot_instance_requests[request.id] = request
+    request.add_tags(dict(tags or {}))
     return request
+
+
+def end_request(instance: Fields) -> None:
+    """A one-time request ends with its instance (EC2 guide, "Spot request status codes")."""
+    request = instance.ec2_backend.spot_instance_requests.get(instance.spot_instance_request_id)
+    if isinstance(request, SpotRequest) and request.state == "active":
+        message = "The Spot instance was terminated by the user."
+        request.move("closed", "instance-terminated-by-user", message, World.clock.now())

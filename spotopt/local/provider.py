@@ -3,31 +3,44 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 import threading
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from spotopt.local import ec2
+from spotopt.local import census, ec2, groups, happenings, targets
+from spotopt.local.agenda import Agenda
 from spotopt.local.building import build
 from spotopt.local.catalogue import add_extra_types
 from spotopt.local.clock import Clock
+from spotopt.local.events import open_queues
 from spotopt.local.faults import Switches
+from spotopt.local.identity import Caller
 from spotopt.local.journal import Entry, Journal
-from spotopt.local.machines import SpotRequest
+from spotopt.local.ledger import DONE, Effect, Ledger, effect_of
 from spotopt.local.market import Market
-from spotopt.local.wire import Answer, Call, Refusal
+from spotopt.local.wire import STATUS_OF_CODE, Answer, Call, Refusal
 from spotopt.local.world import World
 
 from moto.core.base_backend import BackendDict  # isort: skip
 from moto.core.model_instances import reset_model_data  # isort: skip
 from moto.moto_api._internal import mock_random  # isort: skip
-from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app  # isort: skip
+from moto.moto_server.werkzeug_app import create_backend_app  # isort: skip
 from werkzeug.test import EnvironBuilder, run_wsgi_app  # isort: skip
 
-NOTICE = timedelta(minutes=2)  # EC2 guide, "Spot Instance interruption notices"
 CONTROL = "control"  # the journal's name for what the control page did
+CODE = re.compile(rb"<Code>([^<]+)</Code>|\"__type\": *\"([^\"]+)\"")
+APPS: dict[str, Any] = {  # signing name → moto's
+    "ec2": "ec2",
+    "autoscaling": "autoscaling",
+    "iam": "iam",
+    "elasticloadbalancing": "elbv2",  # moto tells Classic ones apart by the version in the request
+    "monitoring": "cloudwatch",
+    "sqs": "sqs",
+}
 
 
 class Provider:
@@ -37,17 +50,18 @@ class Provider:
         self.clock = clock
         self._state = state
         self._seed = seed
-        self._lock = threading.RLock()
-        self._due: dict[str, datetime] = {}  # instance → when its Spot notice has run out
+        self.lock = threading.RLock()
+        self.ledger = Ledger()
         self.market = Market(clock.now(), state / "anchors.json")
         World.clock, World.market, World.switches = clock, self.market, switches
+        World.agenda = Agenda(clock, seed)
         add_extra_types(self.market)
-        ec2.install()
+        for stricter in (ec2, targets, groups):
+            stricter.install()
         self.began_at = self._remembered_beginning()
         self._journal = Journal(state / "journal.jsonl")
-        self._app = DomainDispatcherApplication(create_backend_app)
-        self._app.app_instances = {name: create_backend_app(name) for name in ("ec2", "autoscaling", "iam")}
-        build(self.began_at, seed)
+        self._apps = {service: create_backend_app(name) for service, name in APPS.items()}
+        self._build()
         self.replayed = self._replay()
 
     def _remembered_beginning(self) -> datetime:
@@ -57,17 +71,61 @@ class Provider:
             path.write_text(self.clock.now().isoformat())
         return datetime.fromisoformat(path.read_text())
 
-    def answer(self, call: Call, account_id: str) -> Answer:
-        """Let moto do it; journal it when it changed something."""
-        with self._lock:
-            self._end_due()
-            if call.is_read:
-                return self._ask_moto(call, account_id)
+    def _build(self) -> None:
+        build(self.began_at, self._seed)
+        open_queues()
+
+    def answer(self, call: Call, caller: Caller) -> Answer:
+        """Let moto do it; a change goes into the ledger, and into the journal when it had an effect."""
+        with self.lock:
+            self.let_time_pass()
+            if not call.is_change:
+                return self._ask_moto(call, caller.account_id)
+            before = census.take()
             mock_random.seed(f"{self._seed}/{self._journal.next_number}")
-            answer = self._ask_moto(call, account_id)
-            if answer.status < 400:
-                self._journal.append(call, account_id, self.clock.now())
+            answer = self._ask_moto(call, caller.account_id)
+            after = census.take()
+            effect = effect_of(before, after)
+            if answer.status < 400 or effect:
+                self._journal.append(call, caller.account_id, self.clock.now(), caller.arn)
+            outcome = DONE if answer.status < 400 else code_of(answer)
+            change = self.ledger.add(call, caller.account_id, caller.arn, outcome, effect, self.clock.now())
+            self.ledger.tell(change, lambda: after)
             return answer
+
+    def note_refused(self, call: Call, account_id: str, who: str, code: str) -> None:
+        """A change that never reached the service."""
+        if call.is_change:
+            with self.lock:
+                change = self.ledger.add(call, account_id, who, code, Effect(), self.clock.now())
+                self.ledger.tell(change, census.take)
+
+    def let_time_pass(self) -> None:
+        """Do what is due by itself."""
+        with self.lock:
+            if World.agenda.run():
+                self.ledger.tell(None, census.take)
+
+    def happen(self, verb: str, words: Mapping[str, Any]) -> None:
+        """Something that no caller asked for (an interruption, a scaling policy); it is repeated after a restart."""
+        with self.lock:
+            self.let_time_pass()
+            mock_random.seed(f"{self._seed}/{self._journal.next_number}")
+            happenings.carry_out(verb, words)
+            body = json.dumps(dict(words)).encode()
+            call = Call(CONTROL, "", verb, "", "", "POST", "application/json", "", body)
+            self._journal.append(call, "", self.clock.now())
+            self.let_time_pass()
+            self.ledger.tell(None, census.take)
+
+    def advance(self, seconds: float) -> None:
+        """Let time pass at once, each thing that is due at its own moment."""
+        with self.lock:
+            end_at = self.clock.now() + timedelta(seconds=seconds)
+            while (at := World.agenda.next_at()) is not None and at <= end_at:
+                self.clock.move(max(at - self.clock.now(), timedelta(0)))
+                self.let_time_pass()
+            self.clock.move(max(end_at - self.clock.now(), timedelta(0)))
 
     def _ask_moto(self, call: Call, account_id: str) -> Answer:
         headers = {
@@ -80,7 +138,7 @@ class Provider:
             headers["X-Amz-Target"] = call.target
         builder = EnvironBuilder(method=call.method, path="/", headers=list(headers.items()), data=call.body)
         try:
-            chunks, status, found = run_wsgi_app(self._app, builder.get_environ(), buffered=True)
+            chunks, status, found = run_wsgi_app(self._apps[call.service], builder.get_environ(), buffered=True)
         except NotImplementedError as error:
             raise Refusal("InvalidAction", f"This cloud does not know {call.name}: {error}") from error
         except Exception as error:
@@ -88,68 +146,57 @@ class Provider:
             raise Refusal("InternalFailure", f"{call.name}: {error!r}") from error
         kept = tuple((name, value) for name, value in found.items() if name.lower().startswith("x-amz"))
         content_type = found.get("Content-Type", "text/xml")
-        return Answer(int(status.split()[0]), b"".join(chunks), content_type, kept)
+        answer = Answer(int(status.split()[0]), b"".join(chunks), content_type, kept)
+        return answer if answer.status < 400 else with_own_status(answer)
 
     def _replay(self) -> int:
         """Make the journal's changes again, each at its own time and with its own seed; return how many."""
         entries = list(self._journal.entries())
+        World.is_replaying = True
         for entry in entries:
-            self.clock.pin(datetime.fromisoformat(entry.at))
-            mock_random.seed(f"{self._seed}/{entry.number}")
-            self._repeat(entry)
-        self.clock.pin(None)
+            with self.clock.pinned(datetime.fromisoformat(entry.at)):
+                World.agenda.run()
+                mock_random.seed(f"{self._seed}/{entry.number}")
+                self._repeat(entry)
+        World.is_replaying = False
+        if entries:  # a clock that had been moved on does not step back
+            self.clock.move(max(datetime.fromisoformat(entries[-1].at) - self.clock.now(), timedelta(0)))
+        World.agenda.run()
         return len(entries)
 
     def _repeat(self, entry: Entry) -> None:
-        if entry.service == CONTROL:
-            self._end_interrupted(json.loads(entry.params)["instance_id"])
+        try:
+            if entry.service == CONTROL:
+                happenings.carry_out(entry.action, json.loads(entry.params))
+                return
+            before = census.take()
+            answer = self._ask_moto(entry.call, entry.account_id)
+        except (Refusal, ValueError) as error:
+            sys.stderr.write(f"local cloud: change {entry.number} ({entry.action}) could not be repeated: {error}\n")
             return
-        answer = self._ask_moto(entry.call, entry.account_id)
-        if answer.status >= 400:
+        effect = effect_of(before, census.take())
+        if answer.status >= 400 and not effect:
             sys.stderr.write(f"local cloud: change {entry.number} ({entry.action}) could not be repeated\n")
+        outcome = DONE if answer.status < 400 else code_of(answer)
+        self.ledger.add(entry.call, entry.account_id, entry.who, outcome, effect, self.clock.now())
 
     def reset(self) -> None:
         """Forget every change: the estate as the seed made it. Prices keep their place."""
-        with self._lock:
+        with self.lock:
             BackendDict.reset()
             reset_model_data()
             self._journal.clear()
-            self._due.clear()
-            build(self.began_at, self._seed)
+            self.ledger.changes.clear()
+            World.agenda.clear()
+            self._build()
 
-    def spot_request(self, instance_id: str) -> SpotRequest:
-        """Refuses an instance that is not there, or not Spot."""
-        for _, _, backend in ec2.ec2_backends.iter_backends():
-            requests: dict[str, Any] = vars(backend)["spot_instance_requests"]
-            for request in requests.values():
-                if isinstance(request, SpotRequest) and request.instance_id == instance_id:
-                    return request
-        raise Refusal("InvalidInstanceID.NotFound", f"{instance_id} is no Spot instance of this cloud")
 
-    def interrupt(self, instance_id: str, *, at_once: bool) -> None:
-        """Mark a Spot instance for termination; two minutes later, or at once, it ends."""
-        with self._lock:
-            request = self.spot_request(instance_id)
-            now = self.clock.now()
-            message = "Your Spot Instance is marked for termination."
-            request.move("active", "marked-for-termination", message, now)
-            self._due[instance_id] = now if at_once else now + NOTICE
-            self._end_due()
+def code_of(answer: Answer) -> str:
+    found = CODE.search(answer.body)
+    return (found[1] or found[2]).decode().rpartition("#")[2] if found else "Unknown"
 
-    def _end_due(self) -> None:
-        for instance_id in [one for one, at in self._due.items() if at <= self.clock.now()]:
-            del self._due[instance_id]
-            body = json.dumps({"instance_id": instance_id}).encode()
-            self._end_interrupted(instance_id)
-            call = Call(CONTROL, "", "Interrupt", "", "", "POST", "application/json", "", body)
-            self._journal.append(call, "", self.clock.now())
 
-    def _end_interrupted(self, instance_id: str) -> None:
-        request = self.spot_request(instance_id)
-        instance: Any = request.instance
-        if instance.state == "running":
-            instance.terminate()
-            instance.state_reason.code = "Server.SpotInstanceTermination"
-            instance.state_reason.message = "Server.SpotInstanceTermination: Spot instance termination"
-        message = "Your Spot Instance was terminated because there is no Spot capacity that matches your request."
-        request.move("closed", "instance-terminated-no-capacity", message, self.clock.now())
+def with_own_status(answer: Answer) -> Answer:
+    """moto answers 400 where AWS has a status of its own (EC2 "Error codes", server errors)."""
+    status = STATUS_OF_CODE.get(code_of(answer), answer.status)
+    return Answer(status, answer.body, answer.content_type, answer.headers)

@@ -13,7 +13,7 @@ from uuid import uuid4
 from xml.sax.saxutils import escape
 
 CREDENTIAL = re.compile(r"Credential=([^/]+)/\d{8}/([^/]+)/([^/]+)/aws4_request")
-READ_PREFIXES = ("Describe", "Get", "List", "Search", "Simulate", "AssumeRole", "Decode", "Estimate")
+READ_PREFIXES = ("Describe", "Get", "List", "Search", "Simulate", "AssumeRole", "Decode", "Estimate", "Head")
 STATUS_OF_CODE = {
     "UnauthorizedOperation": 403,
     "AccessDenied": 403,
@@ -29,6 +29,7 @@ STATUS_OF_CODE = {
     "InternalError": 500,
     "InternalFailure": 500,
     "InsufficientInstanceCapacity": 500,
+    "InsufficientHostCapacity": 500,
     "DryRunOperation": 412,
     "NoSuchEntity": 404,
 }
@@ -67,6 +68,11 @@ class Call:
     @property
     def is_read(self) -> bool:
         return self.action.startswith(READ_PREFIXES)
+
+    @property
+    def is_change(self) -> bool:
+        """May it change something of a customer's? Taking a message from a queue of ours does not."""
+        return not self.is_read and self.service not in ("sqs", "sts", "pricing") and not self.is_dry_run
 
     @property
     def is_dry_run(self) -> bool:
@@ -114,7 +120,7 @@ def parse_call(environ: dict[str, Any], body: bytes) -> Call:
         raise Refusal("MissingAuthenticationToken", "Request is missing Authentication Token")
     content_type = environ.get("CONTENT_TYPE", "")
     target = environ.get("HTTP_X_AMZ_TARGET", "")
-    params = _parameters(body, content_type, query)
+    params = parameters(body, content_type, query)
     return Call(
         service=match[3],
         region=match[2],
@@ -129,13 +135,13 @@ def parse_call(environ: dict[str, Any], body: bytes) -> Call:
     )
 
 
-def _parameters(body: bytes, content_type: str, query: dict[str, str]) -> dict[str, Any]:
+def parameters(body: bytes, content_type: str, query: Mapping[str, str] | None = None) -> dict[str, Any]:
     if "json" in content_type:
         try:
             return dict(json.loads(body or b"{}"))
         except ValueError as error:
             raise Refusal("SerializationException", "could not be parsed as JSON") from error
-    return query | dict(parse_qsl(body.decode("utf-8", "replace"), keep_blank_values=True))
+    return dict(query or {}) | dict(parse_qsl(body.decode("utf-8", "replace"), keep_blank_values=True))
 
 
 def refusal_answer(call: Call | None, refusal: Refusal) -> Answer:

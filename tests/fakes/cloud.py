@@ -1,4 +1,22 @@
-"""The local cloud for tests: one process per test worker, on a free port, with a state directory of its own."""
+"""The local cloud for tests, in two ways; both have the same backends, estate, faults and control verbs.
+
+`local_cloud`: a process of its own on a free port, on a clock that runs. For tests of the wire, and of real processes.
+
+`inner_cloud`: in this process, on a clock that stands still until `advance`; no sockets, no sleeps, about 3 ms a call.
+    inner_cloud.root(NORTHWIND, "ec2")      a client with the customer's keys; `assumed`, `installation` likewise.
+                                            The product's own sessions reach it too: its endpoint and the installation's
+                                            keys are in the environment while the fixture lives
+    inner_cloud.advance(120)                time passes, each thing that is due at its own moment
+    inner_cloud.control("interrupt", instance_id=…)     any verb of `./run cloud` (spotopt/local/control_verbs.py)
+    inner_cloud.fault("RunInstances", "lose-after")     kinds: refuse, lose, hang, do, each also "…-after" the effect
+                                            (FaultKind); `skip` calls pass first, `count` are hit, `code` is the
+                                            refusal, `deed` is what happens instead or besides
+    inner_cloud.census()                    what is in the cloud now, as plain values (spotopt/local/census.py)
+    inner_cloud.watch(judge)                judge(change or None, census) after each changing call, refused and lost
+                                            ones too, and after what happened by itself
+    inner_cloud.changes                     every changing call: who, session name, call, parameters, outcome, effect
+    inner_cloud.get("http://10.20.0.7/healthz")   status as the egress proxy answers it
+"""
 
 from __future__ import annotations
 
@@ -10,7 +28,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import boto3
 import pytest
@@ -19,24 +37,26 @@ from botocore.config import Config
 from spotopt.local.control import tell
 from spotopt.local.estate import ACCOUNTS, INSTALLATION, Account, deploy_role
 
+if TYPE_CHECKING:
+    from tests.fakes.inner_cloud import InnerCloud
+
 ROOT = Path(__file__).parents[2]
 ONE_ATTEMPT = Config(retries={"total_max_attempts": 1}, connect_timeout=5, read_timeout=30)
 
 
-@dataclass(frozen=True)
-class LocalCloud:
-    """A running local cloud. `reset()` brings the seeded estate back: no roles, no faults, no counts."""
+class Doors:
+    """How callers get in. `reset()` brings the seeded estate back: no roles, no faults, no counts."""
 
     endpoint: str
-    state: Path
-    process: subprocess.Popen[str]
+
+    def control(self, verb: str, **words: Any) -> dict[str, Any]:
+        raise NotImplementedError
 
     def reset(self) -> None:
         self.control("reset")
 
-    def control(self, verb: str, **words: Any) -> dict[str, Any]:
-        """A verb of the control command, e.g. `control("throttle", action="DescribeInstances", count=2)`."""
-        return tell(self.endpoint, verb, **words)
+    def advance(self, seconds: float) -> None:
+        self.control("advance", seconds=seconds)
 
     def calls(self, name: str = "") -> int:
         """How many calls were seen since the last reset, of one kind (`ec2:DescribeInstances`) or of all."""
@@ -48,6 +68,10 @@ class LocalCloud:
 
     def deploy_role(self, account: Account, external_id: str, *actions: str, trust_external_id: bool = True) -> str:
         return deploy_role(self.endpoint, account, external_id, actions, trust_external_id=trust_external_id)
+
+    def deploy_policy(self, account: Account, external_id: str, *statements: dict[str, Any]) -> str:
+        """A role with exactly these statements."""
+        return deploy_role(self.endpoint, account, external_id, [], statements=statements)
 
     def installation(self, service: str, region: str = "us-east-1") -> Any:
         """A client with the installation's own keys."""
@@ -65,6 +89,19 @@ class LocalCloud:
         return client(
             self.endpoint, keys["AccessKeyId"], keys["SecretAccessKey"], keys["SessionToken"], service, region
         )
+
+
+@dataclass(frozen=True)
+class LocalCloud(Doors):
+    """A running local cloud."""
+
+    endpoint: str
+    state: Path
+    process: subprocess.Popen[str]
+
+    def control(self, verb: str, **words: Any) -> dict[str, Any]:
+        """A verb of the control command, e.g. `control("throttle", action="DescribeInstances", count=2)`."""
+        return tell(self.endpoint, verb, **words)
 
     def stop(self) -> None:
         self.process.terminate()
@@ -120,6 +157,23 @@ def local_cloud(cloud_process: LocalCloud) -> LocalCloud:
     """The cloud as the seed made it."""
     cloud_process.reset()
     return cloud_process
+
+
+@pytest.fixture(scope="session")
+def one_inner_cloud() -> Iterator[InnerCloud]:
+    from tests.fakes.inner_cloud import running  # brings moto, which most tests do not need
+
+    with running() as cloud:
+        yield cloud
+
+
+@pytest.fixture
+def inner_cloud(one_inner_cloud: InnerCloud, monkeypatch: pytest.MonkeyPatch) -> InnerCloud:
+    """The cloud as the seed made it, at the moment the session began."""
+    one_inner_cloud.reset()
+    for name, value in one_inner_cloud.environment().items():
+        monkeypatch.setenv(name, value)
+    return one_inner_cloud
 
 
 NORTHWIND, NORTHWIND_LAB, CONTOSO = ACCOUNTS

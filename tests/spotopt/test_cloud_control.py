@@ -165,6 +165,7 @@ def test_an_instance_interrupted_now_is_gone_with_the_reason(local_cloud):
     ec2 = local_cloud.root(NORTHWIND_LAB, "ec2")
     spot = a_spot_instance(ec2)
     local_cloud.control("interrupt", instance_id=spot["InstanceId"], now=True)
+    local_cloud.advance(30)
     assert status_code(ec2, spot) == "instance-terminated-no-capacity"
     gone = a_spot_instance(ec2)
     assert gone["State"]["Name"] == "terminated"

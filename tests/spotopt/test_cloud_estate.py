@@ -162,12 +162,16 @@ def test_a_restarted_cloud_finds_its_machines_roles_and_sessions(tmp_path):
         )["Instances"][0]["InstanceId"]
         lab.terminate_instances(InstanceIds=[before["try-2"]["InstanceId"]])
         first.control("interrupt", instance_id=before["tune-1"]["InstanceId"], now=True)
+        recorded = [(one["name"], one["who"], one["effect"]) for one in first.control("changes")["changes"]]
     finally:
         first.process.send_signal(signal.SIGKILL)
         first.process.wait()
     second = start_cloud(tmp_path)
     try:
         assert second.control("status")["changes_replayed_at_start"] == 5
+        again = [(one["name"], one["who"], one["effect"]) for one in second.control("changes")["changes"]]
+        assert again == recorded, "who changed what is known after a restart too"
+        second.advance(30)
         after = {
             one["InstanceId"]: one
             for reservation in second.root(NORTHWIND_LAB, "ec2").describe_instances()["Reservations"]
