@@ -1,0 +1,19 @@
+"""One instance is replaced by a Spot copy: how it goes when nothing goes wrong, and what a person sees when it does."""
+
+from __future__ import annotations
+
+from pipelines.domain.lifecycle import OperationState
+from pipelines.domain.plan import OPERATION_TAG, REPLACES_TAG
+
+
+def test_a_switch_ends_with_one_spot_copy_and_the_old_instance_gone(stage):
+    operation = stage.drive(stage.open())
+    assert operation.state == OperationState.DONE, operation.reason
+    (new,) = stage.ours().values()
+    old = stage.cloud.census().instances[stage.target_id]
+    assert (old.state, new.is_spot, new.is_up) == ("terminated", True, True)
+    assert new.tags["Name"] == stage.name
+    assert new.tags[REPLACES_TAG] == stage.target_id
+    assert new.tags[OPERATION_TAG] == str(operation.pk)
+    assert stage.violations == []
+    assert stage.cloud.census().instances[stage.target_id].reboots == 0
