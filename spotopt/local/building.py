@@ -48,11 +48,13 @@ def build(began_at: datetime, seed: int) -> None:
         network = networks[(machine.account_id, machine.region)]
         instance = launch(network, machine)
         date(instance, launch_time(machine, began_at))
+        instance.settle(instance.launch_time)
         if machine.group:
-            join(groups[machine.group], machine, instance)
+            groups[machine.group].adopt(instance)
+            groups[machine.group].min_size = groups[machine.group].desired_capacity
         if machine.trap:
             SPRING[machine.trap](network, instance, began_at)
-        instance.settle(instance.launch_time)
+            instance.settle(instance.launch_time)
     World.agenda.clear()  # all of that was over long ago
 
 
@@ -170,12 +172,6 @@ def group_tags(group: Group) -> list[dict[str, Any]]:
         }
         for key, value in known.items()
     ]
-
-
-def join(group: Any, machine: Machine, instance: Instance) -> None:
-    backend = autoscaling_backends[machine.account_id][machine.region]
-    backend.attach_instances(group.name, [instance.id])
-    group.min_size = group.desired_capacity
 
 
 Spring = Callable[[Network, Instance, datetime], None]

@@ -34,6 +34,10 @@ FORMS: Mapping[str, tuple[str, ...]] = {
     "crash": ("instance_id",),
     "change-tag": ("instance_id", "key", "value"),
     "protect": ("instance_id", "off"),
+    "scale": ("group", "by"),
+    "resize": ("group", "minimum", "maximum"),
+    "balance": ("group",),
+    "new-template-version": ("group", "instance_type"),
     "heal": (),
     "reset": (),
 }

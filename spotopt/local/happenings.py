@@ -7,11 +7,13 @@ from typing import Any
 
 from spotopt.local import events
 from spotopt.local.census import every
+from spotopt.local.group_life import StrictGroup
 from spotopt.local.instance_life import StrictInstance
 from spotopt.local.machines import SpotRequest
 from spotopt.local.wire import Refusal
 from spotopt.local.world import World
 
+from moto.autoscaling.models import autoscaling_backends  # isort: skip
 from moto.ec2.models import ec2_backends  # isort: skip
 
 Words = Mapping[str, Any]
@@ -100,6 +102,7 @@ def sicken(words: Words) -> None:
     instance = instance_of(words["instance_id"])
     instance.answers = is_yes(words, "well")
     instance.is_impaired = is_yes(words, "checks") and not is_yes(words, "well")
+    instance.tell()
 
 
 def crash(words: Words) -> None:
@@ -121,6 +124,45 @@ def protect(words: Words) -> None:
     instance_of(words["instance_id"]).disable_api_termination = not is_yes(words, "off")
 
 
+def group_of(words: Words) -> StrictGroup:
+    """Refuses a name that no group of this cloud has."""
+    for backend in every(autoscaling_backends):
+        found = backend.autoscaling_groups.get(str(words["group"]))
+        if isinstance(found, StrictGroup):
+            return found
+    raise Refusal("ValidationError", f"AutoScalingGroup name not found - AutoScalingGroup '{words['group']}' not found")
+
+
+def scale(words: Words) -> None:
+    """A scaling policy changes the desired capacity by so many, within the bounds (guide, "Dynamic scaling")."""
+    group = group_of(words)
+    if group.runs("AlarmNotification"):
+        wanted = int(group.desired_capacity or 0) + int(words["by"])
+        group.set_desired_capacity(min(max(wanted, int(group.min_size or 0)), int(group.max_size or 0)))
+
+
+def resize(words: Words) -> None:
+    """Somebody else changes the bounds."""
+    group = group_of(words)
+    group.min_size = int(words.get("minimum") or group.min_size)
+    group.max_size = int(words.get("maximum") or group.max_size)
+    group.set_desired_capacity(min(max(int(group.desired_capacity or 0), group.min_size), group.max_size))
+
+
+def balance(words: Words) -> None:
+    """The group looks at its zones now instead of later."""
+    group_of(words).balance()
+
+
+def new_template_version(words: Words) -> None:
+    """Somebody else makes a new version of the group's launch template the default, with another type."""
+    template = group_of(words).ec2_launch_template
+    if template is None:
+        raise Refusal("ValidationError", "the group has no launch template")
+    data = {**template.latest_version().data, "InstanceType": str(words["instance_type"])}
+    template.default_version_number = template.create_version(data, "changed by somebody else").number
+
+
 VERBS: dict[str, Callable[[Words], None]] = {
     "interrupt": interrupt,
     "recommend": recommend,
@@ -129,6 +171,10 @@ VERBS: dict[str, Callable[[Words], None]] = {
     "crash": crash,
     "change-tag": change_tag,
     "protect": protect,
+    "scale": scale,
+    "resize": resize,
+    "balance": balance,
+    "new-template-version": new_template_version,
 }
 
 

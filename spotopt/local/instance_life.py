@@ -37,9 +37,12 @@ class StrictInstance(Instance):
         """Return the state before. Whoever listens is told."""
         before = copy.copy(self._state)
         self._state = InstanceState(state, CODES[state])
+        self.tell()
+        return before
+
+    def tell(self) -> None:
         for listener in self.listeners:
             listener(self)
-        return before
 
     def boot(self) -> None:
         if self.state == "pending":

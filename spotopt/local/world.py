@@ -24,6 +24,7 @@ class Pace:
     unseen: float = 0  # what was just created is not found yet (EC2 guide, "Eventual consistency")
     registration: float = 10  # target initial → first health check
     group: float = 5  # a group sees what is wrong and acts
+    balance: float = 120  # until a group evens its zones out
     rebalance: float = 60  # from the rebalance recommendation to the interruption notice
 
 
