@@ -18,6 +18,7 @@ from accounts.aws.read.balancers import Membership
 from accounts.aws.read.looks import Address, Checks, Described, OwnImage
 from accounts.aws.session import DOOR, Door
 from accounts.aws.write import balancers, ec2
+from accounts.models import AwsAccount
 from governance.domain.policy import Acting
 from governance.policies import policy_in_force
 from pipelines.domain.plan import OPERATION_TAG
@@ -232,6 +233,6 @@ def hands_for(operation: Operation, before_call: BeforeCall, *, door: Door = DOO
     return CloudHands(read, act, before_call)
 
 
-def eyes_for(operation_account: Any, region: str, *, door: Door = DOOR) -> Eyes:
+def eyes_for(account: AwsAccount, region: str, *, door: Door = DOOR) -> Eyes:
     """Looks alone, for whoever searches what a crash has left."""
-    return Eyes(door.session_for(operation_account, region, run="reconcile"))
+    return Eyes(door.session_for(account, region, run="reconcile"))

@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from django.db import IntegrityError, transaction
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 
 from accounts import audit
 from accounts.authentication import Caller
@@ -226,10 +226,17 @@ def fenced(held: Lease) -> Iterator[Operation]:
 
 def due(*, most: int) -> list[Any]:
     """The ids of Operations whose next look is due and that nobody holds, those that wait longest first."""
+    return list(_due().order_by("due_at", "pk").values_list("pk", flat=True)[:most])
+
+
+def is_due(operation_id: Any) -> bool:
+    return _due().filter(pk=operation_id).exists()
+
+
+def _due() -> QuerySet[Operation]:
     now = clock.now()
     is_free = Q(lease_until=None) | Q(lease_until__lte=now)
-    rows = Operation.objects.filter(is_free, state__in=LEASED, due_at__lte=now).order_by("due_at", "pk")
-    return list(rows.values_list("pk", flat=True)[:most])
+    return Operation.objects.filter(is_free, state__in=LEASED, due_at__lte=now)
 
 
 # --- Moves under a lease ------------------------------------------------------------------------------------------

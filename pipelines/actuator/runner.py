@@ -245,7 +245,8 @@ def _fail(now: Turn, step: Step, failed: Failed) -> None:
     if step.state == StepState.WAITING:
         journal.start_step(now.held, step, {})
     result = {"failure": failed.failure}
-    journal.end_step(now.held, step, StepState.FAILED, result=result, error=failed.reason)
+    fields = {"error": failed.reason, "is_outcome_unknown": step.is_outcome_unknown}
+    journal.end_step(now.held, step, StepState.FAILED, result=result, **fields)
 
 
 def _broken(now: Turn) -> Step | None:

@@ -17,6 +17,7 @@ from spotopt.local.permissions import Verdict
 from spotopt.local.pricelist import get_products
 from spotopt.local.provider import APPS, Provider
 from spotopt.local.queue_calls import is_queue_path, queue_answer
+from spotopt.local.resource_tags import resource_tags
 from spotopt.local.wire import Answer, Call, Refusal, parse_call, read_body, refusal_answer
 from spotopt.local.zones import COMMERCIAL_REGIONS, OPT_IN_REGIONS
 
@@ -133,6 +134,7 @@ class Front:
             "aws:RequestedRegion": call.region,
             "aws:PrincipalAccount": caller.account_id,
             "aws:PrincipalArn": caller.arn,
+            **resource_tags(call, caller.account_id),
         }
         verdict = caller.verdict(call.name, context)
         if verdict is not Verdict.ALLOWED:

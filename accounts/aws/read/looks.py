@@ -217,7 +217,12 @@ def _addresses(session: AwsSession, wanted: list[dict[str, Any]]) -> list[Addres
     with translated_errors("DescribeAddresses"):
         answer = session.client("ec2").describe_addresses(Filters=wanted)
     return [
-        Address(each["AllocationId"], each.get("PublicIp", ""), each.get("AssociationId"), each.get("InstanceId"))
+        Address(
+            each["AllocationId"],
+            each.get("PublicIp", ""),
+            each.get("AssociationId") or None,
+            each.get("InstanceId") or None,
+        )
         for each in answer["Addresses"]
         if each.get("AllocationId")
     ]

@@ -22,3 +22,10 @@ def _clock(monkeypatch: pytest.MonkeyPatch) -> None:
 def stage(db: Any, inner_cloud: Any) -> Stage:
     OptimizationPolicy.objects.create(organization=northwind(), overrides={"acting": "auto"})
     return Stage(inner_cloud)
+
+
+@pytest.fixture
+def busy_stage(db: Any, inner_cloud: Any) -> Stage:
+    """One with a balancer and an Elastic IP: every kind of changing step comes to pass."""
+    OptimizationPolicy.objects.create(organization=northwind(), overrides={"acting": "auto"})
+    return Stage(inner_cloud, has_traffic=True)

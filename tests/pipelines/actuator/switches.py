@@ -5,8 +5,9 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
@@ -20,6 +21,7 @@ from pipelines.domain.lifecycle import CLOSED
 from pipelines.domain.plan import MANAGED_TAG, OPERATION_TAG
 from pipelines.domain.switching import Destination, Registration, Switch, linear_switch
 from pipelines.models import Operation, Step
+from spotopt.local.estate import INSTALLATION
 from tests.factories import a_pool, an_account
 from tests.fakes.cloud import NORTHWIND
 
@@ -42,10 +44,12 @@ class Stage:
 
     cloud: Any
     name: str = "api-1"
+    has_traffic: bool = False  # a balancer and an Elastic IP
     account: Any = None
     ec2: Any = None
     target: dict[str, Any] = field(default_factory=dict)
     violations: list[str] = field(default_factory=list)
+    allocation_id: str = ""
     turns: int = 0
     _began: datetime | None = None
 
@@ -54,15 +58,48 @@ class Stage:
         found = self.ec2.describe_instances(Filters=[{"Name": "tag:Name", "Values": [self.name]}])
         self.target = found["Reservations"][0]["Instances"][0]
         self.account = an_account(account_id=NORTHWIND.account_id, regions=[PARIS])
-        actor = replace(NORTHWIND, role_name="SpotOptimizerAct")
-        self.account.read_role_arn = self.cloud.deploy_role(NORTHWIND, self.account.external_id, *policy.read_actions())
-        self.account.act_role_arn = self.cloud.deploy_role(actor, self.account.external_id, *policy.act_actions())
+        self.account.read_role_arn = self._deploy("SpotOptimizerRead", policy.read_policy())
+        self.account.act_role_arn = self._deploy("SpotOptimizerAct", policy.act_policy())
         self.account.save()
+        # a person's word: without it the act role may not end this instance
+        self.ec2.create_tags(Resources=[self.target_id], Tags=[{"Key": policy.GIVEN_TAG, "Value": "replace"}])
+        if self.has_traffic:
+            self._bring_traffic()
+        self.target = self.look(self.target_id)
         self._began = self.cloud.clock.now()
         limiter = Limiter(clock=self._seconds, sleep=self.advance)
         self.door = Door(clock=self.cloud.clock.now, limiter=limiter)
         self.before = self.cloud.census()
         self.cloud.watch(self._judge)
+
+    def _deploy(self, name: str, grants: dict[str, Any]) -> str:
+        """Play the customer who deploys a role of ours."""
+        iam = self.cloud.root(NORTHWIND, "iam", "us-east-1")
+        trust = policy.trust_policy(INSTALLATION.account_id, self.account.external_id)
+        iam.create_role(RoleName=name, AssumeRolePolicyDocument=json.dumps(trust))
+        iam.put_role_policy(RoleName=name, PolicyName="spotopt", PolicyDocument=json.dumps(grants))
+        return f"arn:aws:iam::{NORTHWIND.account_id}:role/{name}"
+
+    def _bring_traffic(self) -> None:
+        elb = self.cloud.root(NORTHWIND, "elbv2", PARIS)
+        group = elb.create_target_group(Name="api", Protocol="HTTP", Port=80, VpcId=self.target["VpcId"])
+        arn = group["TargetGroups"][0]["TargetGroupArn"]
+        subnets = self.ec2.describe_subnets(Filters=[{"Name": "vpc-id", "Values": [self.target["VpcId"]]}])["Subnets"]
+        by_zone = {each["AvailabilityZone"]: each["SubnetId"] for each in subnets}
+        made = elb.create_load_balancer(Name="api", Subnets=list(by_zone.values())[:2])
+        elb.create_listener(
+            LoadBalancerArn=made["LoadBalancers"][0]["LoadBalancerArn"],
+            Protocol="HTTP",
+            Port=80,
+            DefaultActions=[{"Type": "forward", "TargetGroupArn": arn}],
+        )
+        elb.register_targets(TargetGroupArn=arn, Targets=[{"Id": self.target_id, "Port": 80}])
+        self.allocation_id = self.ec2.allocate_address(Domain="vpc")["AllocationId"]
+        self.ec2.associate_address(AllocationId=self.allocation_id, InstanceId=self.target_id)
+        self.cloud.advance(60)
+
+    def look(self, instance_id: str) -> dict[str, Any]:
+        return self.ec2.describe_instances(InstanceIds=[instance_id])["Reservations"][0]["Instances"][0]
 
     def _seconds(self) -> float:
         return (self.cloud.clock.now() - self._began).total_seconds()
@@ -98,6 +135,8 @@ class Stage:
 
     def open(self, *types: str, **fields: Any) -> Operation:
         options = {"is_shadow": fields.pop("is_shadow", False), "by": "a test"}
+        if self.has_traffic:
+            fields = {"registrations": self.registrations(), "addresses": [self.allocation_id]} | fields
         plan = linear_switch(
             Switch(
                 target_id=self.target_id,
@@ -164,6 +203,8 @@ class Stage:
             self._broken(f"after {name}: {len(own)} replacements")
         if (old is None or old.state not in {"running"}) and not [one for one in own if one.is_up]:
             self._broken(f"after {name}: old is {old and old.state}, and no replacement serves")
+        if self.has_traffic and not self._balancer_has_a_healthy_target(now):
+            self._broken(f"after {name}: the balancer has no healthy target")
         if change is None or change.outcome == "lost" or "SpotOptimizer" not in change.who:
             return
         if not Operation.objects.filter(pk=change.session_name.removeprefix("spotopt-")).exists():
@@ -174,6 +215,22 @@ class Stage:
                 self._broken(f"{name} touched {touched}, which is nobody's business")
 
     expects_service: bool = True
+
+    @staticmethod
+    def _balancer_has_a_healthy_target(now: Any) -> bool:
+        return "healthy" in [health for (group, _), health in now.registrations.items() if group == "api"]
+
+    def is_as_before(self) -> list[str]:
+        """What is not as it was, after an operation that was undone."""
+        now, target = self.cloud.census(), self.target_id
+        wrong = self.leftovers()
+        if now.instances[target].state != "running" or not now.instances[target].is_up:
+            wrong.append(f"the old instance is {now.instances[target].state}")
+        if now.addresses != self.before.addresses:
+            wrong.append(f"addresses: {now.addresses}")
+        if now.registrations != self.before.registrations:
+            wrong.append(f"registrations: {now.registrations}")
+        return wrong
 
     def _broken(self, what: str) -> None:
         if what not in self.violations:

@@ -17,3 +17,24 @@ def test_a_switch_ends_with_one_spot_copy_and_the_old_instance_gone(stage):
     assert new.tags[OPERATION_TAG] == str(operation.pk)
     assert stage.violations == []
     assert stage.cloud.census().instances[stage.target_id].reboots == 0
+
+
+def test_traffic_and_address_go_over_before_the_old_instance_ends(busy_stage):
+    stage = busy_stage
+    operation = stage.drive(stage.open())
+    assert operation.state == OperationState.DONE, operation.reason
+    assert stage.violations == []
+    (new,) = stage.ours()
+    now = stage.cloud.census()
+    assert dict(now.registrations) == {("api", new): "healthy"}
+    assert now.addresses[stage.ec2.describe_addresses()["Addresses"][0]["PublicIp"]] == new
+    calls = [change.name.partition(":")[2] for change in stage.cloud.changes if "SpotOptimizerAct" in change.who]
+    assert calls == [
+        "CreateImage",
+        "RunInstances",
+        "RegisterTargets",
+        "DeregisterTargets",
+        "DisassociateAddress",
+        "AssociateAddress",
+        "TerminateInstances",
+    ]
