@@ -15,7 +15,7 @@ from accounts.aws.errors import AwsError
 from accounts.aws.read import balancers as balancer_looks
 from accounts.aws.read import looks
 from accounts.aws.read.balancers import Membership
-from accounts.aws.read.looks import Address, Checks, Described, OwnImage
+from accounts.aws.read.looks import Address, Checks, Described, OwnImage, SpotRequest
 from accounts.aws.session import DOOR, Door
 from accounts.aws.write import balancers, ec2
 from accounts.models import AwsAccount
@@ -58,6 +58,10 @@ class Eyes:
 
     def made_by_us(self) -> list[Described]:
         return looks.tagged(self._read, OPERATION_TAG)
+
+    def spot_requests_of(self, operation_id: str) -> list[SpotRequest]:
+        """Those of the Operation that AWS may still fill, or holds active."""
+        return looks.open_spot_requests(self._read, OPERATION_TAG, operation_id)
 
     def images_made_by_us(self) -> list[OwnImage]:
         return looks.tagged_images(self._read, OPERATION_TAG)
@@ -114,6 +118,9 @@ class Hands(Eyes, ABC):
     def terminate(self, instance_id: str) -> None: ...
 
     @abstractmethod
+    def cancel_spot_request(self, request_id: str) -> None: ...
+
+    @abstractmethod
     def deregister_image(self, image_id: str) -> None: ...
 
     @abstractmethod
@@ -155,6 +162,10 @@ class CloudHands(Hands):
         self._before_call()
         ec2.terminate(self._act, instance_id)
 
+    def cancel_spot_request(self, request_id: str) -> None:
+        self._before_call()
+        ec2.cancel_spot_request(self._act, request_id)
+
     def deregister_image(self, image_id: str) -> None:
         self._before_call()
         ec2.deregister_image(self._act, image_id)
@@ -190,6 +201,9 @@ class ShadowHands(Hands):
 
     def terminate(self, instance_id: str) -> None:
         raise Withheld("TerminateInstances", {"InstanceIds": [instance_id]})
+
+    def cancel_spot_request(self, request_id: str) -> None:
+        raise Withheld("CancelSpotInstanceRequests", {"SpotInstanceRequestIds": [request_id]})
 
     def deregister_image(self, image_id: str) -> None:
         raise Withheld("DeregisterImage", {"ImageId": image_id})

@@ -19,6 +19,7 @@ ACTIONS: tuple[str, ...] = (
     "ec2:DescribeInstanceCreditSpecifications",
     "ec2:DescribeInstances",
     "ec2:DescribeInstanceStatus",
+    "ec2:DescribeSpotInstanceRequests",
     "ec2:DescribeVolumes",
 )
 MOST_PER_PAGE = 1000
@@ -65,6 +66,12 @@ class OwnImage:
     tags: Mapping[str, str]
     snapshot_ids: tuple[str, ...]
     created_at: str  # as AWS writes it
+
+
+@dataclass(frozen=True, slots=True)
+class SpotRequest:
+    id: str
+    instance_id: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,6 +206,18 @@ def _own_image(answer: dict[str, Any]) -> OwnImage:
         snapshot_ids=tuple(disk["SnapshotId"] for disk in disks if disk.get("SnapshotId")),
         created_at=answer.get("CreationDate", ""),
     )
+
+
+def open_spot_requests(session: AwsSession, key: str, value: str) -> list[SpotRequest]:
+    """The Spot requests with that tag that AWS may still fill, or holds active."""
+    wanted = [*filters(**{f"tag:{key}": value}), *filters(state=["open", "active"])]
+    found: list[SpotRequest] = []
+    for page in pages(session, "ec2", "DescribeSpotInstanceRequests", Filters=wanted, MaxResults=MOST_PER_PAGE):
+        found += [
+            SpotRequest(each["SpotInstanceRequestId"], each.get("InstanceId") or None)
+            for each in page["SpotInstanceRequests"]
+        ]
+    return found
 
 
 def addresses(session: AwsSession, instance_id: str) -> list[Address]:

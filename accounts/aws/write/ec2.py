@@ -15,6 +15,7 @@ from accounts.aws.errors import AwsError, Unusable, translated_errors
 
 ACTIONS: tuple[str, ...] = (
     "ec2:AssociateAddress",
+    "ec2:CancelSpotInstanceRequests",
     "ec2:CreateImage",
     "ec2:DeregisterImage",
     "ec2:DisassociateAddress",
@@ -74,6 +75,13 @@ def terminate(session: AwsSession, instance_id: str) -> None:
     _named(instance_id)
     with translated_errors("TerminateInstances"):
         _ec2(session).terminate_instances(InstanceIds=[instance_id])
+
+
+def cancel_spot_request(session: AwsSession, request_id: str) -> None:
+    """Let a Spot request be filled no more; harmless when repeated. It ends no instance."""
+    _named(request_id)
+    with translated_errors("CancelSpotInstanceRequests"):
+        _ec2(session).cancel_spot_instance_requests(SpotInstanceRequestIds=[request_id])
 
 
 def deregister_image(session: AwsSession, image_id: str) -> None:

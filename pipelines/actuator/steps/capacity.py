@@ -129,7 +129,7 @@ def launch_replacement(hands: Hands, at: Situation) -> Result | Wait:
 def end_replacement(hands: Hands, at: Situation) -> Wait | None:
     """End all that the Operation launched, unless the old instance is no longer there to serve."""
     if not [each for each in hands.made_by(at.operation_id) if each.is_alive]:
-        return _settled(at)
+        return end_made_by(hands, at.operation_id, keep="") or _settled(at)
     old = hands.described(at.target_id)
     if old is None or old.facts.state != "running":
         state = "not shown by AWS" if old is None else old.facts.state
@@ -138,11 +138,17 @@ def end_replacement(hands: Hands, at: Situation) -> Wait | None:
 
 
 def end_made_by(hands: Hands, operation_id: str, *, keep: str) -> Wait | None:
-    """End every living instance of the Operation but `keep`; None once there is none."""
-    extra = [each for each in hands.made_by(operation_id) if each.is_alive and each.id != keep]
-    for each in extra:
-        hands.terminate(each.id)
-    return Wait(timedelta(seconds=5), f"{len(extra)} instances are being ended") if extra else None
+    """End every living instance of the Operation but `keep`, and their Spot requests; None once there are none."""
+    extra = [each.id for each in hands.made_by(operation_id) if each.is_alive and each.id != keep]
+    for instance_id in extra:
+        hands.terminate(instance_id)
+    # a request that is left open may be filled after we gave up
+    requests = [each.id for each in hands.spot_requests_of(operation_id) if not keep or each.instance_id != keep]
+    for request_id in requests:
+        hands.cancel_spot_request(request_id)
+    if not extra and not requests:
+        return None
+    return Wait(timedelta(seconds=5), f"{len(extra)} instances and {len(requests)} Spot requests are being ended")
 
 
 def _launched(found: Described) -> tuple[str, str]:
@@ -226,5 +232,6 @@ def end_old(hands: Hands, at: Situation) -> Result | Wait:
 def see_terminated(eyes: Eyes, at: Situation) -> Result | Wait | None:
     found = eyes.described(at.target_id)
     if found is not None and found.facts.state == "terminated":
-        return {"state": "terminated"}
+        hidden = not_visible(eyes, at)  # taken back by AWS in the meantime: a person is told that both are gone
+        return hidden or {"state": "terminated"}
     return Wait(timedelta(seconds=30), f"{at.target_id} is {found.facts.state if found else 'not shown'}")

@@ -19,13 +19,18 @@ def _clock(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def stage(db: Any, inner_cloud: Any) -> Stage:
-    OptimizationPolicy.objects.create(organization=northwind(), overrides={"acting": "auto"})
-    return Stage(inner_cloud)
+def stage(db: Any, inner_cloud: Any, monkeypatch: pytest.MonkeyPatch) -> Stage:
+    return _staged(inner_cloud, monkeypatch)
 
 
 @pytest.fixture
-def busy_stage(db: Any, inner_cloud: Any) -> Stage:
+def busy_stage(db: Any, inner_cloud: Any, monkeypatch: pytest.MonkeyPatch) -> Stage:
     """One with a balancer and an Elastic IP: every kind of changing step comes to pass."""
+    return _staged(inner_cloud, monkeypatch, has_traffic=True)
+
+
+def _staged(cloud: Any, monkeypatch: pytest.MonkeyPatch, **fields: Any) -> Stage:
+    """Leases and due times by the cloud's still clock: how fast this machine is changes nothing."""
+    monkeypatch.setattr(clock, "now", cloud.clock.now)
     OptimizationPolicy.objects.create(organization=northwind(), overrides={"acting": "auto"})
-    return Stage(inner_cloud, has_traffic=True)
+    return Stage(cloud, **fields)

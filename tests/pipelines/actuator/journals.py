@@ -71,6 +71,9 @@ class CountingHands:
     def made_by(self, operation_id: str) -> list[Any]:
         return []  # it makes no instances
 
+    def spot_requests_of(self, operation_id: str) -> list[Any]:
+        return []
+
     def make(self, token: str) -> None:
         self.before_call()
         self.world.make(token)

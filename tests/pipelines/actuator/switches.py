@@ -86,6 +86,8 @@ class Stage:
         arn = group["TargetGroups"][0]["TargetGroupArn"]
         subnets = self.ec2.describe_subnets(Filters=[{"Name": "vpc-id", "Values": [self.target["VpcId"]]}])["Subnets"]
         by_zone = {each["AvailabilityZone"]: each["SubnetId"] for each in subnets}
+        delay = {"Key": "deregistration_delay.timeout_seconds", "Value": "30"}
+        elb.modify_target_group_attributes(TargetGroupArn=arn, Attributes=[delay])
         made = elb.create_load_balancer(Name="api", Subnets=list(by_zone.values())[:2])
         elb.create_listener(
             LoadBalancerArn=made["LoadBalancers"][0]["LoadBalancerArn"],
@@ -109,7 +111,6 @@ class Stage:
         return self.target["InstanceId"]
 
     def advance(self, seconds: float) -> None:
-        clock._offset += timedelta(seconds=seconds)
         self.cloud.advance(seconds)
 
     # --- The plan -------------------------------------------------------------------------------------------------
@@ -136,7 +137,8 @@ class Stage:
     def open(self, *types: str, **fields: Any) -> Operation:
         options = {"is_shadow": fields.pop("is_shadow", False), "by": "a test"}
         if self.has_traffic:
-            fields = {"registrations": self.registrations(), "addresses": [self.allocation_id]} | fields
+            traffic = {"registrations": self.registrations(), "addresses": [self.allocation_id]}
+            fields = {**traffic, "probes": 2, "probe_seconds": 20.0} | fields
         plan = linear_switch(
             Switch(
                 target_id=self.target_id,
