@@ -118,7 +118,7 @@ def _measure(region: str, pools: Sequence[PoolRow], now: datetime, product: Prod
         **_ratings(types, ratings, freshness.advisor_at),
         **_hardware(types, quotes.specs()),
         "last_missing_at": unknown,  # no interruption is recorded yet: "none known" is said by its own feature
-        "interruptions_7d": np.zeros(len(pools)),
+        **{name: np.zeros(len(pools)) for name in ("interruptions_7d", "watched_hours_7d", "neighbours_hit")},
         "prices_as_of": np.full(len(pools), _epoch(freshness.prices_through)),
     }
 
@@ -185,6 +185,8 @@ def _inputs(columns: Mapping[str, Floats], pools: Sequence[PoolRow]) -> PoolInpu
         has_gpu=columns["has_gpu"],
         last_missing_at=columns["last_missing_at"],
         interruptions_7d=columns["interruptions_7d"],
+        watched_hours_7d=columns["watched_hours_7d"],
+        neighbours_hit=columns["neighbours_hit"],
         region=np.zeros(len(pools), dtype=np.int64),
         family=_groups([family_of(pool.instance_type) for pool in pools]),
         instance_type=_groups([pool.instance_type for pool in pools]),

@@ -113,7 +113,7 @@ class ModelFilters(StrictFilters):
                     "active": True,
                     "status": "graduated",
                     "is_experimental": False,
-                    "feature_version": "pools-1",
+                    "feature_version": "pools-2",
                     "horizon_seconds": 3600,
                     "file_sha256": "c698aeab433c797a41cf05d5407721cd1a17fdf7480e2d995b9a3f9ca0692777",
                     "metadata_sha256": "0f8e2a9c7c8f1f3b2d4e5a6978b0c1d2e3f405162738495a6b7c8d9e0f1a2b3c",

@@ -43,7 +43,7 @@ class Measures:
     current_micro … n_changes: as in PriceSummary
     band: the Advisor's, 0 to 4
     is_burstable, has_gpu, is_metal: 1, 0
-    last_missing_at, interruptions_7d: as in PoolInputs
+    last_missing_at, interruptions_7d, watched_hours_7d, neighbours_hit: as in PoolInputs
     family_stress, type_log_price: the regional aggregates this pool is compared with, as in RegionContext
     prices_as_of, advisor_as_of, on_demand_as_of: until when the source is known
     """
@@ -68,6 +68,8 @@ class Measures:
     is_metal: Floats
     last_missing_at: Floats
     interruptions_7d: Floats
+    watched_hours_7d: Floats
+    neighbours_hit: Floats
     family_stress: Floats
     type_log_price: Floats
     prices_as_of: Floats
@@ -137,6 +139,8 @@ def feature_inputs(facts: PoolFacts, region: NDArray[np.int64]) -> tuple[PoolInp
         has_gpu=known.has_gpu,
         last_missing_at=known.last_missing_at,
         interruptions_7d=known.interruptions_7d,
+        watched_hours_7d=known.watched_hours_7d,
+        neighbours_hit=known.neighbours_hit,
         region=region,
         family=each,
         instance_type=each,

@@ -32,7 +32,8 @@ from mlregistry.domain import generations
 Floats = NDArray[np.float64]
 Index = NDArray[np.int64]
 
-FEATURE_VERSION = "pools-1"
+FEATURE_VERSION = "pools-2"
+DOUBT_HOURS = 6.0  # so that one interruption in the first hour watched is no rate of 1; in the formula, and its hash
 MIN_POOLS = 8  # z-scores over fewer pools say more about the pools than about the one; part of the feature hash
 YEAR = 365.25 * DAY
 EPOCH_WEEKDAY = 3  # 1970-01-01 was a Thursday; Monday = 0
@@ -72,7 +73,12 @@ FEATURES = (
     Feature("has_gpu", "1 = has a GPU", Scale.OWN),
     Feature("interruption_recency", "1 / (1 + hours since capacity was last known missing); 0 = never", Scale.OWN),
     Feature("no_interruption_known", "1 = capacity was never known to be missing", Scale.OWN),
-    Feature("interruptions_7d", "known interruptions in the last 7 days", Scale.OWN),
+    Feature(
+        "interruptions_per_hour",
+        f"known interruptions / (instance-hours watched + {DOUBT_HOURS:g}), of 7 days",
+        Scale.OWN,
+    ),
+    Feature("neighbours_hit", "known interruptions of 1 hour in the region's other pools, per watched pool", Scale.OWN),
 )
 NAMES = tuple(feature.name for feature in FEATURES)
 COLUMN = {name: column for column, name in enumerate(NAMES)}
@@ -92,6 +98,9 @@ class PoolInputs:
     last_missing_at: epoch seconds of the last moment at which capacity was known to be missing: an interruption, or a
         later launch refused for want of capacity; NaN = none known (the one NaN that is an answer)
     interruptions_7d: known interruptions in the 7 days before; 0 when none is known
+    watched_hours_7d: instance-hours in those days of which an interruption would have been known; 0 when nobody watched
+    neighbours_hit: known interruptions of the last hour in the other watched pools of the region, per such pool; 0 when
+        none is known
     """
 
     prices: PriceSummary
@@ -104,6 +113,8 @@ class PoolInputs:
     has_gpu: Floats
     last_missing_at: Floats
     interruptions_7d: Floats
+    watched_hours_7d: Floats
+    neighbours_hit: Floats
     region: Index
     family: Index
     instance_type: Index
@@ -271,7 +282,9 @@ def _write_interruptions(column: Mapping[str, Floats], inputs: PoolInputs, when:
     np.divide(1, hours, out=column["interruption_recency"])
     column["interruption_recency"][is_never] = 0.0
     column["no_interruption_known"][:] = is_never
-    column["interruptions_7d"][:] = inputs.interruptions_7d
+    np.add(inputs.watched_hours_7d, DOUBT_HOURS, out=column["interruptions_per_hour"])
+    np.divide(inputs.interruptions_7d, column["interruptions_per_hour"], out=column["interruptions_per_hour"])
+    column["neighbours_hit"][:] = inputs.neighbours_hit
 
 
 def _scale(columns: Floats, statistics: RegionStatistics, region: Index) -> None:

@@ -20,7 +20,7 @@ from mlregistry.domain.features import (
     statistics_of,
 )
 from mlregistry.domain.safety import AdaptiveComponents, adaptive_weights, band_score, safety, stability, structural
-from mlregistry.training.market import Market, PriceBook, inputs_of, summarized
+from mlregistry.training.market import Market, PriceBook, inputs_of, no_trouble, summarized
 
 Floats = NDArray[np.float64]
 # defaults of the policy (spec, section 6); the layers about zones and fleets are of a fleet, not of a pool
@@ -50,9 +50,8 @@ def compliance(market: Market, adapter: ModelAdapter) -> dict[str, Any]:
 
 def _violations(market: Market, book: PriceBook, adapter: ModelAdapter, classes: Counter[str]) -> list[list[str]]:
     at, n = float(book.history.at.max()), len(book.pools)
-    never = np.full(n, np.nan)
     prices = summarized(book, at)
-    inputs = inputs_of(market, book.pools, prices, last_missing_at=never, interruptions_7d=np.zeros(n))
+    inputs = inputs_of(market, book.pools, prices, no_trouble(n))
     raw = raw_features(inputs, context_of(inputs), at)
     families = [family_of(name) for _, name in book.pools]
     bands = np.array([market.bands.get((region_of_zone_name(zone), name), np.nan) for zone, name in book.pools])

@@ -16,13 +16,29 @@ from numpy.typing import NDArray
 
 from instances.domain.prices import DAY, PriceSummary
 from mlregistry.domain.features import COLUMN, PoolInputs, RegionContext, context_of, raw_features
-from mlregistry.training.market import Market, PoolKey, PriceBook, inputs_of, no_prices, numbered, summarized
+from mlregistry.training.market import (
+    Market,
+    PoolKey,
+    PriceBook,
+    Trouble,
+    inputs_of,
+    no_prices,
+    no_trouble,
+    numbered,
+    summarized,
+)
 from mlregistry.training.traces import Trace
 
 Floats = NDArray[np.float64]
 STEP = 600.0  # seconds between rows of a trace
 CALENDAR = ("hour_sin", "hour_cos", "weekday_sin", "weekday_cos")
-HISTORY = {"interruption_recency": 0.0, "no_interruption_known": 1.0, "interruptions_7d": 0.0}
+HISTORY = {
+    "interruption_recency": 0.0,
+    "no_interruption_known": 1.0,
+    "interruptions_per_hour": 0.0,
+    "neighbours_hit": 0.0,
+}
+HOUR = 3600.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,13 +95,10 @@ def looks(traces: Sequence[Trace], market: Market) -> Looks:
     if not len(number):
         raise ValueError("no trace ever saw a pool up")
     paired = list(zip(ordered, index, strict=True))
-    missing_at, drops_7d, up_hours = (
-        np.concatenate(parts) for parts in zip(*(_history(trace, look) for trace, look in paired), strict=True)
-    )
     at = np.concatenate([trace.at[look] for trace, look in paired])
     pools = [ordered[i].pool for i in number]
     summary, context = _prices(market, pools, at)
-    inputs = inputs_of(market, pools, summary, last_missing_at=missing_at, interruptions_7d=drops_7d)
+    inputs = inputs_of(market, pools, summary, _trouble(ordered, paired))
     rows = np.arange(len(at))  # each row brings its own context
     raw = raw_features(replace(inputs, family=rows, instance_type=rows), context, at)
     raw[:, [COLUMN[name] for name in CALENDAR]] = np.nan
@@ -96,7 +109,7 @@ def looks(traces: Sequence[Trace], market: Market) -> Looks:
         watched_until=np.array([trace.at[-1] for trace in ordered])[number],
         trace=number,
         region=inputs.region,
-        up_hours=up_hours,
+        up_hours=np.concatenate([_up_hours(trace, look) for trace, look in paired]),
         band=np.array([market.bands.get((trace.region, trace.instance_type), np.nan) for trace in ordered])[number],
         traces=tuple(ordered),
         regions=tuple(dict.fromkeys(ordered[i].region for i in np.unique(number))),
@@ -117,15 +130,50 @@ def _thinned(trace: Trace) -> NDArray[np.int64]:
     return index[trace.is_up[index]]
 
 
-def _history(trace: Trace, look: NDArray[np.int64]) -> tuple[Floats, Floats, Floats]:
-    """What was known at each look: when capacity was last missing, drops in 7 days, hours since it came up."""
-    missing_at = np.concatenate([[np.nan], trace.at[~trace.is_up]])
-    seen_up = np.cumsum(~trace.is_up)[look]
+def _trouble(traces: Sequence[Trace], paired: Sequence[tuple[Trace, NDArray[np.int64]]]) -> Trouble:
+    """What was known at each look of interruptions here and, from traces watched at that time, next door."""
+    parts = [
+        (
+            np.concatenate([[np.nan], trace.at[~trace.is_up]])[np.cumsum(~trace.is_up)[look]],
+            _drops(trace, trace.at[look], 7 * DAY),
+            _watched_hours(trace, trace.at[look]),
+            _neighbours_hit(traces, trace, trace.at[look]),
+        )
+        for trace, look in paired
+    ]
+    return Trouble(*(np.concatenate(column) for column in zip(*parts, strict=True)))
+
+
+def _drops(trace: Trace, at: Floats, seconds: float) -> Floats:
+    """How often capacity went missing in the `seconds` before each instant."""
+    dropped_at = trace.dropped_at
+    since = np.searchsorted(dropped_at, at - seconds, side="right")
+    return (np.searchsorted(dropped_at, at, side="right") - since).astype(np.float64)
+
+
+def _watched_hours(trace: Trace, at: Floats) -> Floats:
+    """Hours in which capacity was there in the 7 days before each instant: what one instance would have run."""
+    hours_up = np.concatenate([[0.0], np.cumsum(np.diff(trace.at) * trace.is_up[:-1]) / HOUR])
+    since = np.interp(at - 7 * DAY, trace.at, hours_up)
+    return np.interp(at, trace.at, hours_up) - since
+
+
+def _neighbours_hit(traces: Sequence[Trace], trace: Trace, at: Floats) -> Floats:
+    """Drops of the last hour in other pools of the region, per pool that was watched then."""
+    drops, watched = np.zeros(len(at)), np.zeros(len(at))
+    for other in traces:
+        if other.region == trace.region and other.pool != trace.pool:
+            is_watched = (at >= other.at[0]) & (at <= other.at[-1])
+            drops += is_watched * _drops(other, at, HOUR)
+            watched += is_watched
+    return drops / np.maximum(watched, 1.0)
+
+
+def _up_hours(trace: Trace, look: NDArray[np.int64]) -> Floats:
+    """Hours since the pool came up, or since it is watched."""
     came_up = np.flatnonzero(trace.is_up & np.concatenate([[True], ~trace.is_up[:-1]]))
     since = trace.at[came_up[np.searchsorted(came_up, look, side="right") - 1]]
-    at, dropped_at = trace.at[look], trace.dropped_at
-    count = np.searchsorted(dropped_at, at, side="right") - np.searchsorted(dropped_at, at - 7 * DAY, side="right")
-    return missing_at[seen_up], count.astype(np.float64), (at - since) / 3600
+    return (trace.at[look] - since) / HOUR
 
 
 def _following(dropped_at: Floats, at: Floats) -> Floats:
@@ -155,5 +203,4 @@ def _prices(market: Market, pools: Sequence[PoolKey], at: Floats) -> tuple[Price
 
 def _book_inputs(market: Market, book: PriceBook) -> PoolInputs:
     n = len(book.pools)
-    never, none = np.full(n, np.nan), np.zeros(n)
-    return inputs_of(market, book.pools, no_prices(n), last_missing_at=never, interruptions_7d=none)
+    return inputs_of(market, book.pools, no_prices(n), no_trouble(n))

@@ -19,7 +19,7 @@ Mask = NDArray[np.bool_]
 
 # Columns the model may read. What the traces cannot teach is withheld from it, so that it cannot learn by which
 # columns are empty from which data set a row came; the reasons stand in the card.
-LEARNED = ("vcpus", "interruption_recency", "no_interruption_known", "interruptions_7d")
+LEARNED = ("vcpus", "interruption_recency", "no_interruption_known", "interruptions_per_hour", "neighbours_hit")
 _NO_PRICE = "few rows have prices, all from short campaigns: see the ablation"
 _NO_CLOCK = "no trace knows its clock"
 _NO_CONTRAST = "the same for nearly all traced pools"
@@ -32,8 +32,9 @@ WITHHELD = {
     "generation_age": "the traced families are a year apart, and it grows with the calendar",
 }
 PRICE_COLUMNS = tuple(name for name, why in WITHHELD.items() if why == _NO_PRICE)
-# fresher trouble, more of it, or a larger machine never make a pool safer: keeps 26 traces from teaching the contrary
-RISING = ("vcpus", "interruption_recency", "interruptions_7d")
+# fresher trouble, more of it, here or next door, or a larger machine never make a pool safer: keeps 26 traces from
+# teaching the contrary
+RISING = ("vcpus", "interruption_recency", "interruptions_per_hour", "neighbours_hit")
 
 
 @dataclass(frozen=True, slots=True)

@@ -85,9 +85,22 @@ def summarized(book: PriceBook, at: float) -> PriceSummary:
     return summary
 
 
-def inputs_of(
-    market: Market, pools: Sequence[PoolKey], prices: PriceSummary, *, last_missing_at: Floats, interruptions_7d: Floats
-) -> PoolInputs:
+@dataclass(frozen=True, slots=True)
+class Trouble:
+    """What is known of interruptions in and around n pools: the four columns of that kind in PoolInputs."""
+
+    last_missing_at: Floats
+    interruptions_7d: Floats
+    watched_hours_7d: Floats
+    neighbours_hit: Floats
+
+
+def no_trouble(n: int) -> Trouble:
+    """n pools of which no interruption is known, because nobody watched."""
+    return Trouble(np.full(n, np.nan), np.zeros(n), np.zeros(n), np.zeros(n))
+
+
+def inputs_of(market: Market, pools: Sequence[PoolKey], prices: PriceSummary, trouble: Trouble) -> PoolInputs:
     """Feature inputs of pools, ordered by region, each pool's region, family and type numbered as they appear."""
     regions = [region_of_zone_name(zone) for zone, _ in pools]
     types = [instance_type for _, instance_type in pools]
@@ -102,8 +115,10 @@ def inputs_of(
         launch_year=launch_year([family_of(name) for name in types]),
         is_burstable=np.array([spec.is_burstable if spec else np.nan for spec in known]),
         has_gpu=np.array([spec.has_gpu if spec else np.nan for spec in known]),
-        last_missing_at=last_missing_at,
-        interruptions_7d=interruptions_7d,
+        last_missing_at=trouble.last_missing_at,
+        interruptions_7d=trouble.interruptions_7d,
+        watched_hours_7d=trouble.watched_hours_7d,
+        neighbours_hit=trouble.neighbours_hit,
         region=numbered(regions),
         family=numbered([f"{region} {family_of(name)}" for region, name in keys]),
         instance_type=numbered([f"{region} {name}" for region, name in keys]),
@@ -117,11 +132,8 @@ def catalogue_statistics(market: Market, regions: Sequence[str]) -> RegionStatis
     it "knew" us-west-2 from us-east-1 by the vCPU column alone.
     """
     keys = sorted(key for key in market.bands if key[0] in regions and key[1] in market.hardware)
-    nobody = np.full(len(keys), np.nan)
     pools = [(f"{region}a", name) for region, name in keys]  # any zone: only the hardware counts
-    inputs = inputs_of(
-        market, pools, no_prices(len(pools)), last_missing_at=nobody, interruptions_7d=np.zeros(len(pools))
-    )
+    inputs = inputs_of(market, pools, no_prices(len(pools)), no_trouble(len(pools)))
     raw = raw_features(inputs, context_of(inputs), ADVISOR_AT)
     together = statistics_of(raw, np.zeros(len(pools), dtype=np.int64), 1)
     hardware = ["interruption_rate", "vcpus", "memory_gib", "generation_age"]

@@ -12,6 +12,7 @@ from spotopt.local.ec2 import ec2_backends
 from spotopt.local.estate import ACCOUNTS, launch_time
 from spotopt.local.fleet import GROUPS, MACHINES, Group, Machine, Trap
 from spotopt.local.images import BY_KEY
+from spotopt.local.traffic import direct
 from spotopt.local.world import World
 
 from moto.autoscaling.models import autoscaling_backends  # isort: skip
@@ -44,17 +45,20 @@ def build(began_at: datetime, seed: int) -> None:
     backends = empty_backends(seed)
     networks = {place: Network(backend, number) for number, (place, backend) in enumerate(backends.items(), start=20)}
     groups = {group.name: create_group(networks[(group.account_id, group.region)], group) for group in GROUPS}
+    machines = {}
     for machine in MACHINES:
         network = networks[(machine.account_id, machine.region)]
         instance = launch(network, machine)
         date(instance, launch_time(machine, began_at))
         instance.settle(instance.launch_time)
+        machines[machine.name] = instance
         if machine.group:
             groups[machine.group].adopt(instance)
             groups[machine.group].min_size = groups[machine.group].desired_capacity
         if machine.trap:
             SPRING[machine.trap](network, instance, began_at)
             instance.settle(instance.launch_time)
+    direct(networks, machines)
     World.agenda.clear()  # all of that was over long ago
 
 

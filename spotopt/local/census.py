@@ -13,6 +13,7 @@ from spotopt.local.machines import SpotRequest
 from spotopt.local.world import World
 
 from moto.autoscaling.models import autoscaling_backends  # isort: skip
+from moto.cloudwatch.models import cloudwatch_backends  # isort: skip
 from moto.ec2.models import ec2_backends  # isort: skip
 from moto.elb.models import elb_backends  # isort: skip
 from moto.elbv2.models import elbv2_backends  # isort: skip
@@ -65,7 +66,10 @@ class Census:
     snapshots: Mapping[str, str]  # own snapshots → state
     volumes: Mapping[str, str]  # volume → instance, "" when unattached
     addresses: Mapping[str, str]  # public address → instance, "" when free
-    registrations: Mapping[tuple[str, str], str]  # (target group or Classic balancer, instance) → health
+    registrations: Mapping[
+        tuple[str, str], str
+    ]  # (target group or Classic balancer, instance, with a port of its own) → health
+    alarms: Mapping[str, str]  # alarm → instance that it names, "" for none
     open_spot_requests: frozenset[str]  # requests that AWS may still fill or holds active
 
     def serving(self) -> Counter[str]:
@@ -84,7 +88,8 @@ class Census:
         """`kind/id` → facts, so that two moments can be compared."""
         found: dict[str, Any] = {f"instance/{one.id}": one for one in self.instances.values()}
         found |= {f"group/{name}": one for name, one in self.groups.items()}
-        kinds = ("images", "snapshots", "volumes", "addresses", "registrations")
+        found |= {f"address/{key}": one for key, one in self.addresses.items()}
+        kinds = ("images", "snapshots", "volumes", "registrations", "alarms")
         for kind in kinds:
             found |= {
                 f"{kind.removesuffix('s')}/{'/'.join(_keyed(key))}": one for key, one in getattr(self, kind).items()
@@ -101,6 +106,7 @@ class Census:
             "snapshots": dict(self.snapshots),
             "volumes": dict(self.volumes),
             "addresses": dict(self.addresses),
+            "alarms": dict(self.alarms),
             "registrations": [[*key, health] for key, health in self.registrations.items()],
             "open_spot_requests": sorted(self.open_spot_requests),
         }
@@ -126,18 +132,8 @@ def take() -> Census:
             one.id: _instance(one, member_of.get(one.id, "")) for backend in backends for one in backend.all_instances()
         },
         groups=groups,
-        images={
-            image.id: image.state
-            for backend in backends
-            for image in backend.amis.values()
-            if isinstance(image, CreatedImage)
-        },
-        snapshots={
-            one.id: one.status
-            for backend in backends
-            for one in backend.snapshots.values()
-            if one.owner_id == backend.account_id and not _is_of_public_image(backend, one)
-        },
+        images=dict(one for backend in backends for one in _own_images(backend)),
+        snapshots=dict(one for backend in backends for one in _own_snapshots(backend)),
         volumes={
             one.id: one.attachment.instance.id if one.attachment else ""
             for backend in backends
@@ -147,6 +143,9 @@ def take() -> Census:
             one.public_ip: one.instance.id if one.instance else "" for backend in backends for one in backend.addresses
         },
         registrations=dict(_registrations()),
+        alarms={
+            alarm.name: _dimension(alarm) for backend in every(cloudwatch_backends) for alarm in backend.alarms.values()
+        },
         open_spot_requests=frozenset(
             request_id
             for backend in backends
@@ -156,9 +155,22 @@ def take() -> Census:
     )
 
 
-def _is_of_public_image(backend: Any, snapshot: Any) -> bool:
-    image = backend.amis.get(snapshot.from_ami) if snapshot.from_ami else None
-    return image is not None and not isinstance(image, CreatedImage)
+def _dimension(alarm: Any) -> str:
+    return next((str(one.value) for one in alarm.dimensions if one.name == "InstanceId"), "")
+
+
+def _own_images(backend: Any) -> Iterator[tuple[str, str]]:
+    for image in backend.amis.values():
+        if isinstance(image, CreatedImage):
+            yield image.id, image.state
+
+
+def _own_snapshots(backend: Any) -> Iterator[tuple[str, str]]:
+    """Not those that public images came with."""
+    for one in backend.snapshots.values():
+        image = backend.amis.get(one.from_ami) if one.from_ami else None
+        if one.owner_id == backend.account_id and (image is None or isinstance(image, CreatedImage)):
+            yield one.id, one.status
 
 
 def _instance(one: Any, group: str) -> InstanceFacts:
@@ -208,7 +220,9 @@ def _registrations() -> Iterator[tuple[tuple[str, str], str]]:
     for backend in every(elbv2_backends):
         for target_group in backend.target_groups.values():
             for health in backend.describe_target_health(target_group.arn, []):
-                yield (target_group.name, health.instance_id), health.status
+                own = str(health.port) == str(target_group.port)
+                name = health.instance_id if own else f"{health.instance_id}:{health.port}"
+                yield (target_group.name, name), health.status
     for classic in every(elb_backends):
         for balancer in classic.load_balancers.values():
             for one in classic.describe_instance_health(balancer.name, []):

@@ -15,7 +15,7 @@ class Clock:
     """
 
     def __init__(self, start_at: datetime | None = None, *, is_still: bool = False) -> None:
-        self._first = self._start_at = start_at or datetime.now(UTC)
+        self.first = self._start_at = start_at or datetime.now(UTC)
         self._began = time.monotonic()
         self.is_still = is_still
         self._pinned_at: datetime | None = None
@@ -34,7 +34,7 @@ class Clock:
 
     def restart(self) -> None:
         """Back to the first moment; only when everything that happened since is forgotten too."""
-        self._start_at, self._began = self._first, time.monotonic()
+        self._start_at, self._began = self.first, time.monotonic()
 
     @contextmanager
     def pinned(self, at: datetime) -> Iterator[None]:

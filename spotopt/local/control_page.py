@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import asdict
 from html import escape
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
@@ -14,6 +15,7 @@ from spotopt.local.faults import Switches
 from spotopt.local.identity import Identities
 from spotopt.local.provider import Provider
 from spotopt.local.wire import READ_PREFIXES, Answer, Refusal
+from spotopt.local.world import World
 
 HOSTS = frozenset({"127.0.0.1", "localhost"})
 STYLE = (
@@ -92,6 +94,11 @@ class ControlPage:
             "advisor": switches.advisor,
             "prices": switches.prices,
             "disabled_regions": sorted(switches.disabled_regions),
+            "pace": asdict(World.pace),
+            "quotas": {"/".join(key): limit for key, limit in sorted(switches.quotas.items())},
+            "free_addresses": dict(switches.free_addresses),
+            "sick": switches.sick,
+            "next_at": at.isoformat() if (at := World.agenda.next_at()) else None,
             "without_capacity": sorted(map(list, switches.dry_pools)),
             "faults": [
                 {"kind": one.kind, "action": one.pattern, "code": one.code, "skip": one.skip, "left": one.left}

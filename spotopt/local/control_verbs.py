@@ -73,12 +73,10 @@ class Verbs:
 
     def _when(self, words: Words) -> None:
         """Carry out another verb just before (or after) a call: the world moves between look and act."""
-        verb = word(words, "verb")
+        verb = word(words, "do")
         if verb not in self.known:
             raise ValueError(f"no verb {verb!r}")
-        inner = dict(
-            words.get("words") or {name: value for name, value in words.items() if name in FORMS.get(verb, ())}
-        )
+        inner = dict(words.get("words") or {name: words[name] for name in FORMS[verb] if name in words})
         kind = FaultKind.DO_AFTER if words.get("effect") == "with" else FaultKind.DO
         self._add(words, kind, deed=lambda: self.carry_out(verb, inner))
 

@@ -14,7 +14,7 @@ FORMS: Mapping[str, tuple[str, ...]] = {
     "lose-answer": ("action", "count", "skip", "effect"),
     "hang": ("action", "count", "skip", "effect"),
     "kill": ("action", "pid", "skip", "effect"),
-    "when": ("action", "verb", "skip", "effect"),
+    "when": ("action", "do", "skip", "effect"),
     "latency": ("ms",),
     "expire-credentials": (),
     "advisor": ("mode",),

@@ -110,6 +110,10 @@ class StrictEC2(StrictImages, StrictAddresses, EC2Backend):
             reservation.instances = [one for one in reservation.instances if not self.is_unseen(one)]
         return [reservation for reservation in found if reservation.instances]
 
+    def describe_spot_instance_requests(self, *args: Any, **kwargs: Any) -> Any:
+        found = super().describe_spot_instance_requests(*args, **kwargs)
+        return [one for one in found if not self.is_unseen(one.instance)]
+
     def terminate_instances(self, instance_ids: list[str]) -> list[Ended]:
         """A protected one keeps its whole zone (EC2 guide, "Terminate multiple instances with termination protection
         across Availability Zones"); those of other zones end, and the call fails all the same.

@@ -111,8 +111,13 @@ class Changes(EC2Response):
         instance_id, interface_id = self._get_param("InstanceId"), self._get_param("NetworkInterfaceId")
         if not instance_id and not interface_id:
             raise EC2ClientError("MissingParameter", "Either instance ID or network interface id must be specified")
+        instance = backend.get_multi_instances_by_id([instance_id])[0] if instance_id else None
+        if instance is not None and len(instance.nics) > 1:
+            raise EC2ClientError(
+                "InvalidInstanceID", f"There are multiple interfaces attached to instance '{instance_id}'."
+            )
         found = backend.associate_address(
-            instance=backend.get_multi_instances_by_id([instance_id])[0] if instance_id else None,
+            instance=instance,
             eni=None if instance_id else backend.get_network_interface(interface_id),
             address=self._get_param("PublicIp"),
             allocation_id=self._get_param("AllocationId"),

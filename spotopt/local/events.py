@@ -10,12 +10,19 @@ from typing import Any
 from spotopt.local.estate import ACCOUNTS, INSTALLATION
 from spotopt.local.world import World
 
+import moto.sqs.models  # isort: skip
 from moto.moto_api._internal import mock_random  # isort: skip
 from moto.sqs.models import sqs_backends  # isort: skip
 
 QUEUE = "spotopt-events"  # ours, in each region in which a customer has machines
 WARNING, RECOMMENDATION = "EC2 Spot Instance Interruption Warning", "EC2 Instance Rebalance Recommendation"
 CHANGE = "EC2 Instance State-change Notification"
+
+
+def install() -> None:
+    """Queues hide and forget by the cloud's own clock."""
+    moto.sqs.models.unix_time = lambda dt=None: (dt or World.clock.now()).timestamp()
+    moto.sqs.models.unix_time_millis = lambda dt=None: (dt or World.clock.now()).timestamp() * 1000
 
 
 def open_queues() -> None:

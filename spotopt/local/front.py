@@ -9,6 +9,7 @@ from http import HTTPStatus
 from typing import Any
 
 from spotopt.local.advisor import advisor_answer
+from spotopt.local.authorization import questions
 from spotopt.local.control_page import ControlPage
 from spotopt.local.faults import Fault, FaultKind, Switches, throttling_code
 from spotopt.local.health_pages import health_page
@@ -17,7 +18,7 @@ from spotopt.local.permissions import Verdict
 from spotopt.local.pricelist import get_products
 from spotopt.local.provider import APPS, Provider
 from spotopt.local.queue_calls import is_queue_path, queue_answer
-from spotopt.local.resource_tags import resource_tags
+from spotopt.local.simulation import simulate
 from spotopt.local.wire import Answer, Call, Refusal, parse_call, read_body, refusal_answer
 from spotopt.local.zones import COMMERCIAL_REGIONS, OPT_IN_REGIONS
 
@@ -53,6 +54,7 @@ class Front:
             "sts:AssumeRole": identities.assume_role,
             "sts:GetCallerIdentity": lambda call, caller: caller_identity(caller),
             "pricing:GetProducts": lambda call, caller: get_products(call),
+            "iam:SimulatePrincipalPolicy": simulate,
         }
 
     def __call__(self, environ: dict[str, Any], start_response: StartResponse) -> Iterable[bytes]:
@@ -134,11 +136,11 @@ class Front:
             "aws:RequestedRegion": call.region,
             "aws:PrincipalAccount": caller.account_id,
             "aws:PrincipalArn": caller.arn,
-            **resource_tags(call, caller.account_id),
         }
-        verdict = caller.verdict(call.name, context)
-        if verdict is not Verdict.ALLOWED:
-            raise denial(call, caller, verdict)
+        for asked in questions(call, caller.account_id):
+            verdict = caller.verdict(asked.action, context | dict(asked.context), asked.resource)
+            if verdict is not Verdict.ALLOWED:
+                raise denial(call, caller, verdict, asked.action, asked.resource)
 
     def _asked(self, call: Call, caller: Caller) -> Answer:
         if call.is_dry_run:

@@ -58,9 +58,9 @@ def of_configuration(known: Any) -> dict[str, Any]:
         "MetadataOptions": known.metadata_options,
         "Monitoring": {"Enabled": known.instance_monitoring_enabled},
     }
-    if known.instance_profile_name:
-        by = "Arn" if known.instance_profile_name.startswith("arn:") else "Name"
-        asked["IamInstanceProfile"] = {by: known.instance_profile_name}
+    if known.iam_instance_profile:
+        by = "Arn" if known.iam_instance_profile.startswith("arn:") else "Name"
+        asked["IamInstanceProfile"] = {by: known.iam_instance_profile}
     if known.spot_price:
         options = {"MaxPrice": known.spot_price, "SpotInstanceType": "one-time"}
         asked["InstanceMarketOptions"] = {"MarketType": "spot", "SpotOptions": options}

@@ -198,9 +198,9 @@ class StrictGroups(AutoScalingBackend):
         """Seconds until the connections are drained; 0 where nothing was registered."""
         delays = [0.0]
         for target_group in self.target_groups_of(group):
-            if member.instance_id in target_group.targets:
+            if target_group.holds(member.instance_id):
                 target_group.deregister([{"Id": member.instance_id}])
-                delays.append(float(str(target_group.attributes["deregistration_delay.timeout_seconds"])))
+                delays.append(target_group.delay)
         for name in group.load_balancer_names:
             self.elb_backend.deregister_instances(name, [member.instance_id], from_autoscaling=True)
         return max(delays)

@@ -81,6 +81,7 @@ def settings(services: Services, cloud_url: str, own: Secrets) -> dict[str, str]
         "AWS_CONFIG_FILE": os.devnull,
         "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
         "INSTALLATION_ACCOUNT_ID": INSTALLATION.account_id,
+        "SPOTOPT_EGRESS_PROXY": cloud_url,  # the machines' own pages answer there
         "SPOT_ADVISOR_URL": f"{cloud_url}/{ADVISOR_PATH}",
     }
 

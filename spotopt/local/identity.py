@@ -228,9 +228,9 @@ def unknown_key(call: Call) -> Refusal:
     return Refusal("InvalidClientTokenId", "The security token included in the request is invalid")
 
 
-def denial(call: Call, caller: Caller, verdict: Verdict) -> Refusal:
+def denial(call: Call, caller: Caller, verdict: Verdict, action: str, resource: str) -> Refusal:
     because = "with an explicit deny" if verdict is Verdict.DENIED else "because no policy allows the action"
-    words = f"User: {caller.arn} is not authorized to perform: {call.name} {because}"
+    words = f"User: {caller.arn} is not authorized to perform: {action} on resource: {resource} {because}"
     if call.service == "ec2":
         return Refusal("UnauthorizedOperation", f"You are not authorized to perform this operation. {words}")
     if "json" in call.content_type:

@@ -44,6 +44,8 @@ class StrictImages(Backend):
                 f"Instance {instance_id} is not 'running' or 'stopped'; it is {instance.state}.",
             )
         tags = tags_of({"TagSpecifications": specs})
+        if others := sorted(set(tags) - {"image", "snapshot", "instance"}) or tags["instance"]:
+            raise EC2ClientError("InvalidParameterValue", f"{others} is not taggable by this request")
         made = CreatedImage(self, instance, name, description, World.clock.now())
         made.visible_at += timedelta(seconds=World.pace.unseen)
         made.no_reboot = no_reboot

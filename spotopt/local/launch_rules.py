@@ -10,6 +10,9 @@ from spotopt.local.catalogue import described_type, types_by_zone
 from spotopt.local.world import World
 
 from moto.ec2.exceptions import EC2ClientError  # isort: skip
+from moto.iam.models import iam_backends  # isort: skip
+
+SPOT_ROLE = "AWSServiceRoleForEC2Spot"
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +102,11 @@ def _spot(launch: Launch) -> None:
     if launch.is_protected:
         raise EC2ClientError(
             "UnsupportedOperation", "Modifying 'disableApiTermination' is not supported for spot instances."
+        )
+    if not any(role.name == SPOT_ROLE for role in iam_backends[launch.backend.account_id]["aws"].roles.values()):
+        raise EC2ClientError(  # EC2 guide, "Service-linked role for Spot Instance requests"
+            "AuthFailure.ServiceLinkedRoleCreationNotPermitted",
+            "The provided credentials do not have permission to create the service-linked role for EC2 Spot Instances.",
         )
     price = spot_price(launch.subnet, launch.instance_type)
     if launch.max_price is not None and price is not None and Decimal(launch.max_price) < price:

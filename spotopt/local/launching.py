@@ -34,45 +34,44 @@ def launch(backend: Any, request: Request, count: int = 1) -> Reservation:
     image = backend.amis.get(request.get("ImageId"))
     if image is None or image.id in backend.unseen_images():
         raise InvalidAMIIdError([request.get("ImageId", "")])
-    tags = tags_of(request)
-    options = market_options(request)
-    profile = profile_of(backend, request)
-    subnet = subnet_of(backend, request)
-    group_ids = group_ids_of(backend, request, subnet)
-    reservation = backend.run_instances(
-        image.id,
-        count,
-        user_data_of(request),
-        [],
-        instance_type=request.get("InstanceType", "m1.small"),
-        is_instance_type_default="InstanceType" not in request,
-        region_name=backend.region_name,
-        zone=request.get("Placement", {}).get("AvailabilityZone"),
-        subnet_id=None if request.get("NetworkInterfaces") else subnet.id,
-        nics=request.get("NetworkInterfaces", []),
-        security_group_ids=group_ids,
-        key_name=request.get("KeyName"),
-        private_ip=request.get("PrivateIpAddress"),
-        associate_public_ip=None,
-        tags={"instance": tags.get("instance", {})},
-        block_device_mappings=[],
-        disable_api_termination=is_true(request.get("DisableApiTermination")),
-        disable_api_stop=is_true(request.get("DisableApiStop")),
-        instance_market_options="spot" if options is not None else None,
-        max_price=(options or {}).get("MaxPrice"),
-        instance_initiated_shutdown_behavior=request.get("InstanceInitiatedShutdownBehavior"),
-        monitoring_state="enabled" if is_true(request.get("Monitoring", {}).get("Enabled")) else "disabled",
-        ipv6_address_count=int(request.get("Ipv6AddressCount") or 0) or None,
-        metadata_options=request.get("MetadataOptions", {}),
-        client_token=request.get("ClientToken") or "",
-    )
+    tags, options, profile = tags_of(request), market_options(request), profile_of(backend, request)
+    asked = in_motos_words(backend, request)
+    reservation = backend.run_instances(image.id, count, user_data_of(request), [], **asked)
     for instance in reservation.instances:
         endow(instance, request, image, tags)
+        instance.add_tags(tags.get("instance", {}))
         if options is not None:
             make_spot(instance, options, tags.get("spot-instances-request", {}))
         if profile is not None:
             backend.associate_iam_instance_profile(instance_id=instance.id, iam_instance_profile_arn=profile.arn)
     return reservation
+
+
+def in_motos_words(backend: Any, request: Request) -> dict[str, Any]:
+    """The arguments of moto's own run_instances, and of our rules; disks and tags are given afterwards."""
+    subnet, options = subnet_of(backend, request), market_options(request)
+    return {
+        "instance_type": request.get("InstanceType", "m1.small"),
+        "is_instance_type_default": "InstanceType" not in request,
+        "region_name": backend.region_name,
+        "zone": request.get("Placement", {}).get("AvailabilityZone"),
+        "subnet_id": None if request.get("NetworkInterfaces") else subnet.id,
+        "nics": request.get("NetworkInterfaces", []),
+        "security_group_ids": group_ids_of(backend, request, subnet),
+        "key_name": request.get("KeyName"),
+        "private_ip": request.get("PrivateIpAddress"),
+        "associate_public_ip": None,
+        "block_device_mappings": [],
+        "disable_api_termination": is_true(request.get("DisableApiTermination")),
+        "disable_api_stop": is_true(request.get("DisableApiStop")),
+        "instance_market_options": "spot" if options is not None else None,
+        "max_price": (options or {}).get("MaxPrice"),
+        "instance_initiated_shutdown_behavior": request.get("InstanceInitiatedShutdownBehavior"),
+        "monitoring_state": "enabled" if is_true(request.get("Monitoring", {}).get("Enabled")) else "disabled",
+        "ipv6_address_count": int(request.get("Ipv6AddressCount") or 0) or None,
+        "metadata_options": request.get("MetadataOptions", {}),
+        "client_token": request.get("ClientToken") or "",
+    }
 
 
 def is_true(value: Any) -> bool:

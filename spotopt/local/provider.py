@@ -11,17 +11,17 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from spotopt.local import census, ec2, groups, happenings, targets
+from spotopt.local import census, ec2, events, groups, happenings, targets
 from spotopt.local.agenda import Agenda
 from spotopt.local.building import build
 from spotopt.local.catalogue import add_extra_types
 from spotopt.local.clock import Clock
-from spotopt.local.events import open_queues
 from spotopt.local.faults import Switches
 from spotopt.local.identity import Caller
 from spotopt.local.journal import Entry, Journal
 from spotopt.local.ledger import DONE, Effect, Ledger, effect_of
 from spotopt.local.market import Market
+from spotopt.local.service_roles import create_service_roles
 from spotopt.local.wire import STATUS_OF_CODE, Answer, Call, Refusal
 from spotopt.local.world import World
 
@@ -56,7 +56,7 @@ class Provider:
         World.clock, World.market, World.switches = clock, self.market, switches
         World.agenda = Agenda(clock, seed)
         add_extra_types(self.market)
-        for stricter in (ec2, targets, groups):
+        for stricter in (ec2, targets, groups, events):
             stricter.install()
         self.began_at = self._remembered_beginning()
         self._journal = Journal(state / "journal.jsonl")
@@ -72,8 +72,11 @@ class Provider:
         return datetime.fromisoformat(path.read_text())
 
     def _build(self) -> None:
+        BackendDict.reset()
+        reset_model_data()
         build(self.began_at, self._seed)
-        open_queues()
+        create_service_roles()
+        events.open_queues()
 
     def answer(self, call: Call, caller: Caller) -> Answer:
         """Let moto do it; a change goes into the ledger, and into the journal when it had an effect."""
@@ -183,8 +186,6 @@ class Provider:
     def reset(self) -> None:
         """Forget every change: the estate as the seed made it. Prices keep their place."""
         with self.lock:
-            BackendDict.reset()
-            reset_model_data()
             self._journal.clear()
             self.ledger.changes.clear()
             World.agenda.clear()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -13,8 +13,11 @@ import moto.elb.urls  # isort: skip
 import moto.elbv2.models  # isort: skip
 import moto.elbv2.urls  # isort: skip
 from moto.core.exceptions import ServiceException  # isort: skip
+from moto.core.responses import ActionResult  # isort: skip
 from moto.ec2.models import ec2_backends  # isort: skip
+from moto.elb.exceptions import LoadBalancerNotFoundError  # isort: skip
 from moto.elb.models import ELBBackend, LoadBalancer, elb_backends  # isort: skip
+from moto.elb.responses import ELBResponse  # isort: skip
 from moto.elbv2.models import ELBv2Backend, FakeHealthStatus, FakeTargetGroup, elbv2_backends  # isort: skip
 
 Health = tuple[str, str | None, str | None]  # state, reason, description
@@ -36,16 +39,26 @@ class StrictTargetGroup(FakeTargetGroup):
         self.registered_at: dict[str, datetime] = {}
         self.draining: dict[str, dict[str, Any]] = {}
 
+    def key(self, target: Mapping[str, Any]) -> str:
+        """A machine may be registered on several ports (RegisterTargets reference)."""
+        return f"{target['Id']}:{target.get('Port') or self.port}"
+
+    def holds(self, instance_id: str) -> bool:
+        return any(one["Id"] == instance_id for one in self.targets.values())
+
     def register(self, targets: list[dict[str, Any]]) -> None:
         """All or none. An instance must run, in the group's own VPC (RegisterTargets reference)."""
         for target in targets:
             self._refuse(target["Id"])
         for target in targets:
-            name = target["Id"]
-            if name not in self.targets:
-                self.registered_at[name] = World.clock.now()
-            self.targets[name] = {"Id": name, "Port": target.get("Port", self.port)}
-            self.draining.pop(name, None)
+            self.enter(target, World.clock.now())
+
+    def enter(self, target: Mapping[str, Any], since: datetime) -> None:
+        key = self.key(target)
+        if key not in self.targets:
+            self.registered_at[key] = since
+        self.targets[key] = {"Id": target["Id"], "Port": target.get("Port") or self.port}
+        self.draining.pop(key, None)
 
     def _refuse(self, name: str) -> None:
         if self.target_type != "instance":
@@ -59,12 +72,11 @@ class StrictTargetGroup(FakeTargetGroup):
             raise InvalidTarget(f"The following targets are not in the target group VPC '{self.vpc_id}': '{name}'")
 
     def deregister(self, targets: list[dict[str, Any]]) -> None:
-        if missing := [
-            one["Id"] for one in targets if one["Id"] not in self.targets and one["Id"] not in self.draining
-        ]:
-            raise InvalidTarget(f"The following targets are not registered: '{missing[0]}'")
+        """DeregisterTargets reference: "If the specified target does not exist, the action returns successfully"; one
+        with a port of its own is meant only when the port is named.
+        """
         for target in targets:
-            known = self.targets.pop(target["Id"], None)
+            known = self.targets.pop(self.key(target), None)
             if known is not None:
                 self._drain(known)
 
@@ -72,31 +84,33 @@ class StrictTargetGroup(FakeTargetGroup):
         """Shown as draining until the delay is over, even where no connection is left."""
         if not self.load_balancer_arns:
             return
-        mark = {"Id": target["Id"], "Port": target["Port"]}
-        self.draining[target["Id"]] = mark
-        delay = float(str(self.attributes["deregistration_delay.timeout_seconds"]))
-        World.agenda.add(delay, lambda: self._has_drained(mark))
+        mark, key = dict(target), self.key(target)
+        self.draining[key] = mark
+        World.agenda.add(self.delay, lambda: self._has_drained(key, mark))
 
-    def _has_drained(self, mark: dict[str, Any]) -> None:
-        if self.draining.get(mark["Id"]) is mark:
-            del self.draining[mark["Id"]]
+    @property
+    def delay(self) -> float:
+        return float(str(self.attributes["deregistration_delay.timeout_seconds"]))
+
+    def _has_drained(self, key: str, mark: dict[str, Any]) -> None:
+        if self.draining.get(key) is mark:
+            del self.draining[key]
 
     def forget(self, instance_id: str) -> None:
         """What has ended is registered nowhere."""
-        self.targets.pop(instance_id, None)
-        self.draining.pop(instance_id, None)
+        for held in (self.targets, self.draining):
+            for key in [key for key, one in held.items() if one["Id"] == instance_id]:
+                del held[key]
 
     def health_for(self, target: dict[str, Any], ec2_backend: Any) -> FakeHealthStatus:
-        name = target["Id"]
-        known = self.targets.get(name) or self.draining.get(name) or target
-        state, reason, description = self._health(name, ec2_backend)
-        port = known.get("Port", self.port)
-        return FakeHealthStatus(name, port, str(port), state, reason, description)
+        state, reason, description = self._health(target["Id"], self.key(target), ec2_backend)
+        port = target.get("Port") or self.port
+        return FakeHealthStatus(target["Id"], port, str(port), state, reason, description)
 
-    def _health(self, name: str, ec2_backend: Any) -> Health:
-        if name in self.draining:
+    def _health(self, name: str, key: str, ec2_backend: Any) -> Health:
+        if key in self.draining:
             return "draining", "Target.DeregistrationInProgress", "Target deregistration is in progress"
-        if name not in self.targets:
+        if key not in self.targets:
             return "unused", "Target.NotRegistered", "Target is not registered to the target group"
         if not self.load_balancer_arns:
             return (
@@ -108,7 +122,7 @@ class StrictTargetGroup(FakeTargetGroup):
         if instance is None or instance.state not in ("pending", "running"):
             state = "unknown" if instance is None else instance.state
             return "unused", "Target.InvalidState", f"Target is in the {state} state"
-        began_at = self.registered_at.get(name, instance.launch_time)
+        began_at = self.registered_at.get(key, instance.launch_time)
         if World.clock.now() < began_at + timedelta(seconds=World.pace.registration):
             return "initial", "Elb.RegistrationInProgress", "Target registration is in progress"
         if not instance.is_up:
@@ -152,7 +166,7 @@ class StrictClassic(ELBBackend):
         self, load_balancer_name: str, instance_ids: Iterable[str], from_autoscaling: bool = False
     ) -> LoadBalancer:
         ec2_backend = ec2_backends[self.account_id][self.region_name]
-        balancer = self.get_load_balancer(load_balancer_name)
+        balancer = self.known(load_balancer_name)
         fresh = [one for one in instance_ids if one not in balancer.instance_ids]
         for one in fresh:
             if ec2_backend.get_instance_by_id(one) is None:
@@ -160,8 +174,19 @@ class StrictClassic(ELBBackend):
             self.registered_at[(load_balancer_name, one)] = World.clock.now()
         return super().register_instances(load_balancer_name, fresh, from_autoscaling)
 
+    def deregister_instances(
+        self, load_balancer_name: str, instance_ids: Iterable[str], from_autoscaling: bool = False
+    ) -> LoadBalancer:
+        self.known(load_balancer_name)
+        return super().deregister_instances(load_balancer_name, instance_ids, from_autoscaling)
+
+    def known(self, name: str) -> LoadBalancer:
+        if name not in self.load_balancers:
+            raise LoadBalancerNotFoundError(name)
+        return self.load_balancers[name]
+
     def describe_instance_health(self, lb_name: str, instances: list[dict[str, str]]) -> list[dict[str, Any]]:
-        balancer = self.get_load_balancer(lb_name)
+        balancer = self.known(lb_name)
         ec2_backend = ec2_backends[self.account_id][self.region_name]
         wanted = [one["InstanceId"] for one in instances] or balancer.instance_ids
         return [self._state(lb_name, one, one in balancer.instance_ids, ec2_backend) for one in wanted]
@@ -178,6 +203,15 @@ class StrictClassic(ELBBackend):
             words = {"ReasonCode": "Instance", "Description": "Instance has failed at least the UnhealthyThreshold."}
             return {"InstanceId": name, "State": "OutOfService"} | words
         return {"InstanceId": name, "State": "InService", "ReasonCode": "N/A", "Description": "N/A"}
+
+
+class StrictClassicAnswers(ELBResponse):
+    def describe_instance_health(self) -> ActionResult:
+        """With the reason, which moto leaves out."""
+        found = self.elb_backend.describe_instance_health(
+            self._get_param("LoadBalancerName"), self._get_param("Instances", [])
+        )
+        return ActionResult({"InstanceStates": found})
 
 
 def _notice_end(instance: StrictInstance) -> None:
@@ -200,5 +234,6 @@ def install() -> None:
     moto.elbv2.models.FakeTargetGroup = StrictTargetGroup  # type: ignore[misc]
     elbv2_backends.backend = StrictBalancers
     elb_backends.backend = StrictClassic
+    moto.elb.urls.ELBResponse = StrictClassicAnswers  # type: ignore[misc]
     if _notice_end not in StrictInstance.listeners:
         StrictInstance.listeners.append(_notice_end)

@@ -15,6 +15,7 @@
     inner_cloud.watch(judge)                judge(change or None, census) after each changing call, refused and lost
                                             ones too, and after what happened by itself
     inner_cloud.changes                     every changing call: who, session name, call, parameters, outcome, effect
+    inner_cloud.restart()                   the process ends and starts again: all it knows, it knows from its journal
     inner_cloud.get("http://10.20.0.7/healthz")   status as the egress proxy answers it
 """
 
@@ -24,6 +25,7 @@ import os
 import subprocess
 import sys
 import tempfile
+from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
@@ -44,13 +46,14 @@ ROOT = Path(__file__).parents[2]
 ONE_ATTEMPT = Config(retries={"total_max_attempts": 1}, connect_timeout=5, read_timeout=30)
 
 
-class Doors:
+class Doors(ABC):
     """How callers get in. `reset()` brings the seeded estate back: no roles, no faults, no counts."""
 
     endpoint: str
 
+    @abstractmethod
     def control(self, verb: str, **words: Any) -> dict[str, Any]:
-        raise NotImplementedError
+        """A verb of the control command; what is asked for, or the status after it was done."""
 
     def reset(self) -> None:
         self.control("reset")

@@ -35,8 +35,12 @@ class InnerCloud(Doors):
 
     def __init__(self, state: Path, seed: int = 7) -> None:
         self.endpoint = ENDPOINT
-        self.clock = Clock(is_still=True)
-        self._front = front(state, seed, self.clock)
+        self._state, self._seed = state, seed
+        self._open(Clock(is_still=True))
+
+    def _open(self, clock: Clock) -> None:
+        self.clock = clock
+        self._front = front(self._state, self._seed, clock)
         self._provider = self._front.provider
         self._control = self._front.control
 
@@ -44,6 +48,12 @@ class InnerCloud(Doors):
         self._provider.ledger.watchers.clear()
         self.clock.restart()
         self.control("reset")
+
+    def restart(self) -> None:
+        """As if the cloud's process had been ended and started again: what it knows, it knows from its journal."""
+        at = self.clock.now()
+        self._open(Clock(self.clock.first, is_still=True))
+        self._provider.advance(max((at - self.clock.now()).total_seconds(), 0))
 
     def control(self, verb: str, **words: Any) -> dict[str, Any]:
         """Raises ValueError in the control page's own words."""

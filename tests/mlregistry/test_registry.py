@@ -83,7 +83,7 @@ class TestStore:
             stored(content)
 
     def test_another_feature_version_is_refused_naming_both(self):
-        with pytest.raises(ModelRefused, match=r"pools-0.*pools-1"):
+        with pytest.raises(ModelRefused, match=r"pools-0.*pools-2"):
             stored(feature_version="pools-0")
 
     def test_the_same_version_with_another_definition_is_refused_naming_both_hashes(self):

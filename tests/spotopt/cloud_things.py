@@ -7,6 +7,8 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
+GROUP = "nw-web"
+
 
 def code_of(call, *args, **params) -> str:
     """The error code that a call ends with."""
@@ -37,3 +39,33 @@ def started(
     if spot:
         asked["InstanceMarketOptions"] = {"MarketType": "spot", "SpotOptions": {"SpotInstanceType": "one-time"}}
     return ec2.run_instances(MinCount=1, MaxCount=1, **(asked | params))["Instances"][0]
+
+
+def words_of(call, **params) -> str:
+    with pytest.raises(ClientError, match="ValidationError") as refused:
+        call(**params)
+    return refused.value.response["Error"]["Message"]
+
+
+def group(groups, name=GROUP):
+    return groups.describe_auto_scaling_groups(AutoScalingGroupNames=[name])["AutoScalingGroups"][0]
+
+
+def states(groups, name=GROUP) -> dict[str, str]:
+    return {one["InstanceId"]: one["LifecycleState"] for one in group(groups, name)["Instances"]}
+
+
+def a_running(cloud, ec2, **params) -> str:
+    instance_id = started(ec2, **params)["InstanceId"]
+    cloud.advance(30)
+    return instance_id
+
+
+def attach(groups, instance_id, name=GROUP):
+    return groups.attach_instances(InstanceIds=[instance_id], AutoScalingGroupName=name)
+
+
+def detach(groups, instance_id, *, decrement=True, name=GROUP):
+    return groups.detach_instances(
+        InstanceIds=[instance_id], AutoScalingGroupName=name, ShouldDecrementDesiredCapacity=decrement
+    )

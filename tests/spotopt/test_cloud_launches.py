@@ -159,6 +159,16 @@ def test_a_maximum_price_below_the_market_is_too_low(inner_cloud, ec2):
     assert code_of(started, ec2, instance_type="c5.2xlarge", InstanceMarketOptions=options) == "SpotMaxPriceTooLow"
 
 
+def test_spot_needs_its_service_linked_role(inner_cloud, ec2):
+    """EC2 guide, "Service-linked role for Spot Instance requests": who uses the API creates it himself."""
+    iam = inner_cloud.root(NORTHWIND, "iam", "us-east-1")
+    iam.delete_service_linked_role(RoleName="AWSServiceRoleForEC2Spot")
+    assert code_of(started, ec2, spot=True) == "AuthFailure.ServiceLinkedRoleCreationNotPermitted"
+    assert started(ec2)["InstanceId"]
+    iam.create_service_linked_role(AWSServiceName="spot.amazonaws.com")
+    assert started(ec2, spot=True)["InstanceId"]
+
+
 def test_spot_takes_no_termination_protection(inner_cloud, ec2):
     """EC2 guide, "Change instance termination protection": "You can't enable termination protection for Spot"."""
     assert code_of(started, ec2, spot=True, DisableApiTermination=True) == "UnsupportedOperation"
@@ -271,19 +281,6 @@ def test_a_machine_that_a_service_manages_cannot_be_ended(inner_cloud):
     ec2 = inner_cloud.root(CONTOSO, "ec2", "us-east-1")
     managed = named(ec2, "ecs-managed-1")["InstanceId"]
     assert code_of(ec2.terminate_instances, InstanceIds=[managed]) == "OperationNotPermitted"
-
-
-def test_its_pages_answer_once_it_has_booted(inner_cloud, ec2):
-    """The egress proxy's view: 502 where no machine runs, 503 while it boots, 200 after."""
-    one = started(ec2)
-    url = f"http://{one['PrivateIpAddress']}/healthz"
-    assert inner_cloud.get(url) == 502
-    inner_cloud.advance(10)
-    assert inner_cloud.get(url) == 503
-    inner_cloud.advance(20)
-    assert inner_cloud.get(url) == 200
-    inner_cloud.control("sicken", instance_id=one["InstanceId"])
-    assert inner_cloud.get(url) == 503
 
 
 def test_the_other_account_sees_nothing_of_it(inner_cloud, ec2):

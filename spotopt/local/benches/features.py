@@ -77,6 +77,8 @@ def pool_inputs(summary: PriceSummary) -> PoolInputs:
         has_gpu=np.array([name.startswith(("p", "g")) for name in names], dtype=np.float64),
         last_missing_at=np.full(n, np.nan),
         interruptions_7d=np.zeros(n),
+        watched_hours_7d=np.zeros(n),
+        neighbours_hit=np.zeros(n),
         region=region,
         family=region * len(invented.FAMILIES) + kind // len(invented.SIZES),
         instance_type=region * len(invented.TYPES) + kind,

@@ -51,6 +51,8 @@ def pools(n: int, *, regions: int = 1, seed: int = 1) -> PoolInputs:
         has_gpu=random.choice([0.0, 1], n),
         last_missing_at=np.where(random.random(n) < 0.5, NAN, MONDAY_NOON - random.uniform(0, 1e6, n)),
         interruptions_7d=random.integers(0, 4, n).astype(np.float64),
+        watched_hours_7d=random.uniform(0, 300, n),
+        neighbours_hit=random.uniform(0, 1, n),
         region=region,
         family=region * 2 + random.integers(0, 2, n),
         instance_type=region * 4 + random.integers(0, 4, n),
@@ -68,8 +70,8 @@ def raw(inputs: PoolInputs, name: str, at: float = MONDAY_NOON) -> np.ndarray:
     return raw_features(inputs, context_of(inputs), at)[:, COLUMN[name]]
 
 
-def test_there_are_twenty_at_most_each_with_a_name_and_a_formula_and_the_regional_ones_first():
-    assert len(NAMES) == len(set(NAMES)) <= 20
+def test_there_are_twenty_one_at_most_each_with_a_name_and_a_formula_and_the_regional_ones_first():
+    assert len(NAMES) == len(set(NAMES)) <= 21
     assert all(feature.formula for feature in FEATURES)
     assert [f.scale is Scale.REGION for f in FEATURES] == [True] * N_REGIONAL + [False] * (len(NAMES) - N_REGIONAL)
 
@@ -104,6 +106,11 @@ def test_a_pool_that_was_never_interrupted_says_so_and_its_recency_is_zero():
     inputs = replace(pools(2), last_missing_at=np.array([NAN, MONDAY_NOON - 3 * 3600]))
     assert raw(inputs, "no_interruption_known").tolist() == [1, 0]
     assert raw(inputs, "interruption_recency") == pytest.approx([0, 0.25])
+
+
+def test_interruptions_count_per_hour_watched_and_one_in_the_first_hour_is_no_rate_of_one():
+    inputs = replace(pools(3), interruptions_7d=np.array([0.0, 1, 12]), watched_hours_7d=np.array([0.0, 1, 330]))
+    assert raw(inputs, "interruptions_per_hour") == pytest.approx([0, 1 / 7, 12 / 336])
 
 
 def test_age_counts_from_the_year_of_launch():

@@ -1,5 +1,6 @@
 """Do traces become rows whose labels and features say what was known then, and no more?"""
 
+from dataclasses import replace
 from datetime import timedelta
 
 import numpy as np
@@ -53,16 +54,36 @@ def test_a_row_whose_horizon_was_not_watched_to_its_end_is_left_out():
 def test_history_counts_only_what_came_before():
     found = looks([a_trace("11011101")], a_market())
     assert column(found, "no_interruption_known") == [1, 1, 0, 0, 0]
-    assert column(found, "interruptions_7d") == [0, 0, 1, 1, 1]
+    hours_up = np.array([2, 3, 4]) / 6  # watched, and there
+    assert column(found, "interruptions_per_hour") == pytest.approx([0, 0, *(1 / (hours_up + 6))])
     assert column(found, "interruption_recency") == pytest.approx([0, 0, *(1 / (1 + k / 6) for k in (1, 2, 3))])
     assert found.up_hours.tolist() == pytest.approx([0, 1 / 6, 0, 1 / 6, 2 / 6])
 
 
 def test_interruptions_older_than_a_week_are_not_counted():
     found = looks([a_trace("10" + "1" * 200, minutes=60)], a_market())
-    counts = column(found, "interruptions_7d")
+    counts = column(found, "interruptions_per_hour")
     at = (found.at - START) / DAY
-    assert all((count == 1) == (1 / 24 <= day < 7 + 1 / 24) for count, day in zip(counts, at, strict=True))
+    assert all((count > 0) == (1 / 24 <= day < 7 + 1 / 24) for count, day in zip(counts, at, strict=True))
+
+
+def test_trouble_next_door_is_counted_for_an_hour_and_per_pool_that_was_watched():
+    quiet = a_trace("1" * 14, name="a")
+    hit = a_trace("11011111111111", name="b", zone="us-east-1b")
+    calm = a_trace("1" * 14, name="c", zone="us-east-1c")
+    far = a_trace("10" * 7, name="w", zone="us-west-2a")
+    found = looks([quiet, hit, calm, far], a_market())
+    next_door = found.raw[found.where(lambda trace: trace.name == "a"), COLUMN["neighbours_hit"]]
+    assert next_door.tolist() == [0, 0] + [0.5] * 6 + [0] * 5
+    assert set(found.raw[found.where(lambda trace: trace.name == "w"), COLUMN["neighbours_hit"]]) == {0}
+
+
+def test_a_neighbour_that_was_not_watched_then_does_not_count():
+    late = a_trace("1" * 6, name="late", zone="us-east-1b")
+    late = replace(late, at=late.at + 100 * DAY)
+    hit = a_trace("110111", name="hit", zone="us-east-1c")
+    found = looks([a_trace("1" * 6, name="a"), hit, late], a_market())
+    assert max(found.raw[found.where(lambda trace: trace.name == "a"), COLUMN["neighbours_hit"]]) == 1
 
 
 def test_no_row_knows_the_hour_or_the_weekday():
@@ -84,7 +105,8 @@ def test_without_history_a_row_says_that_none_is_known():
     found = looks([a_trace("1011")], a_market())
     blank = without_history(found.raw)
     assert blank[:, COLUMN["no_interruption_known"]].tolist() == [1, 1, 1][: len(blank)]
-    assert blank[:, COLUMN["interruptions_7d"]].tolist() == [0] * len(blank)
+    assert blank[:, COLUMN["interruptions_per_hour"]].tolist() == [0] * len(blank)
+    assert blank[:, COLUMN["neighbours_hit"]].tolist() == [0] * len(blank)
     assert found.raw[-1, COLUMN["no_interruption_known"]] == 0
 
 
