@@ -186,13 +186,10 @@ def _move_unleased(operation: Operation, then: OperationState, *, by: Caller | s
 
 # --- Leases -------------------------------------------------------------------------------------------------------
 def lease(operation_id: Any, *, holder: str) -> Lease | None:
-    """Own the Operation for LEASE; None while another worker does, or when it is not to be driven."""
+    """Own the Operation for LEASE; None while another worker does, before it is due, or when it is not to be driven."""
     now = clock.now()
-    is_free = Q(lease_until=None) | Q(lease_until__lte=now)
     with transaction.atomic():
-        row = (
-            Operation.objects.select_for_update(of=("self",)).filter(is_free, pk=operation_id, state__in=LEASED).first()
-        )
+        row = _due(now).select_for_update(of=("self",)).filter(pk=operation_id).first()
         if row is None:
             return None
         row.fence += 1
@@ -226,15 +223,15 @@ def fenced(held: Lease) -> Iterator[Operation]:
 
 def due(*, most: int) -> list[Any]:
     """The ids of Operations whose next look is due and that nobody holds, those that wait longest first."""
-    return list(_due().order_by("due_at", "pk").values_list("pk", flat=True)[:most])
+    return list(_due(clock.now()).order_by("due_at", "pk").values_list("pk", flat=True)[:most])
 
 
 def is_due(operation_id: Any) -> bool:
-    return _due().filter(pk=operation_id).exists()
+    return _due(clock.now()).filter(pk=operation_id).exists()
 
 
-def _due() -> QuerySet[Operation]:
-    now = clock.now()
+def _due(now: datetime) -> QuerySet[Operation]:
+    """A task that was delivered long ago, or twice, must not do before its time what waits for a due time."""
     is_free = Q(lease_until=None) | Q(lease_until__lte=now)
     return Operation.objects.filter(is_free, state__in=LEASED, due_at__lte=now)
 

@@ -81,21 +81,11 @@ class Stage:
         return f"arn:aws:iam::{NORTHWIND.account_id}:role/{name}"
 
     def _bring_traffic(self) -> None:
+        """An Elastic IP beside the balancers that it has, which drain in half a minute."""
         elb = self.cloud.root(NORTHWIND, "elbv2", PARIS)
-        group = elb.create_target_group(Name="api", Protocol="HTTP", Port=80, VpcId=self.target["VpcId"])
-        arn = group["TargetGroups"][0]["TargetGroupArn"]
-        subnets = self.ec2.describe_subnets(Filters=[{"Name": "vpc-id", "Values": [self.target["VpcId"]]}])["Subnets"]
-        by_zone = {each["AvailabilityZone"]: each["SubnetId"] for each in subnets}
-        delay = {"Key": "deregistration_delay.timeout_seconds", "Value": "30"}
-        elb.modify_target_group_attributes(TargetGroupArn=arn, Attributes=[delay])
-        made = elb.create_load_balancer(Name="api", Subnets=list(by_zone.values())[:2])
-        elb.create_listener(
-            LoadBalancerArn=made["LoadBalancers"][0]["LoadBalancerArn"],
-            Protocol="HTTP",
-            Port=80,
-            DefaultActions=[{"Type": "forward", "TargetGroupArn": arn}],
-        )
-        elb.register_targets(TargetGroupArn=arn, Targets=[{"Id": self.target_id, "Port": 80}])
+        for each in self.registrations():
+            delay = {"Key": "deregistration_delay.timeout_seconds", "Value": "30"}
+            elb.modify_target_group_attributes(TargetGroupArn=each.group_arn, Attributes=[delay])
         self.allocation_id = self.ec2.allocate_address(Domain="vpc")["AllocationId"]
         self.ec2.associate_address(AllocationId=self.allocation_id, InstanceId=self.target_id)
         self.cloud.advance(60)
@@ -205,7 +195,7 @@ class Stage:
             self._broken(f"after {name}: {len(own)} replacements")
         if (old is None or old.state not in {"running"}) and not [one for one in own if one.is_up]:
             self._broken(f"after {name}: old is {old and old.state}, and no replacement serves")
-        if self.has_traffic and not self._balancer_has_a_healthy_target(now):
+        if self.has_traffic and not self._balancers_have_one_of_them(now, own):
             self._broken(f"after {name}: the balancer has no healthy target")
         if change is None or change.outcome == "lost" or "SpotOptimizer" not in change.who:
             return
@@ -218,9 +208,12 @@ class Stage:
 
     expects_service: bool = True
 
-    @staticmethod
-    def _balancer_has_a_healthy_target(now: Any) -> bool:
-        return "healthy" in [health for (group, _), health in now.registrations.items() if group == "api"]
+    def _balancers_have_one_of_them(self, now: Any, own: list[Any]) -> bool:
+        """In every group that the old one was in, the old or a new one is healthy."""
+        ids = {self.target_id, *(one.id for one in own)}
+        groups = {group for group, instance, *_ in self.before.registrations if instance == self.target_id}
+        healthy = {key[0] for key, health in now.registrations.items() if key[1] in ids and health == "healthy"}
+        return groups <= healthy
 
     def is_as_before(self) -> list[str]:
         """What is not as it was, after an operation that was undone."""
