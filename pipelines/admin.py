@@ -8,7 +8,7 @@ from django.contrib import admin
 from django.db.models import Model, QuerySet
 from django.http import HttpRequest
 
-from pipelines.models import EngineDecision, ExperimentLog, PipelineRun, RunStep
+from pipelines.models import Breaker, EngineDecision, ExperimentLog, Operation, PipelineRun, RunStep, Step
 
 
 class ReadOnly(admin.options.BaseModelAdmin):
@@ -64,3 +64,45 @@ class EngineDecisionAdmin(ReadOnly, admin.ModelAdmin):
     list_filter = ("engine_name", "organization", "executed_at")
     search_fields = ("id", "request_id", "cluster_id")
     list_select_related = ("organization",)
+
+
+class StepInline(ReadOnly, admin.TabularInline):
+    model = Step
+    fields = (
+        "position",
+        "kind",
+        "state",
+        "attempts",
+        "is_outcome_unknown",
+        "result",
+        "error",
+        "started_at",
+        "ended_at",
+    )
+
+
+@admin.register(Operation)
+class OperationAdmin(ReadOnly, admin.ModelAdmin):
+    list_display = (
+        "opened_at",
+        "organization",
+        "kind",
+        "target",
+        "state",
+        "is_shadow",
+        "failure",
+        "due_at",
+        "ended_at",
+    )
+    list_filter = ("state", "kind", "is_shadow", "failure", "organization", "opened_at")
+    search_fields = ("id", "target", "reason")
+    list_select_related = ("organization",)
+    inlines = (StepInline,)
+
+
+@admin.register(Breaker)
+class BreakerAdmin(ReadOnly, admin.ModelAdmin):
+    list_display = ("account", "failures", "tripped_at", "is_killed", "changed_by", "changed_at")
+    list_filter = ("is_killed", "tripped_at")
+    search_fields = ("tripped_because", "killed_because")
+    list_select_related = ("account",)

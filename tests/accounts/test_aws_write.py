@@ -31,7 +31,7 @@ def a_launch(**fields: Any) -> dict[str, Any]:
 
 
 def an_image(**fields: Any) -> dict[str, Any]:
-    specifications = [{"ResourceType": kind, "Tags": []} for kind in ("image", "snapshot")]
+    specifications: list[dict[str, Any]] = [{"ResourceType": kind, "Tags": []} for kind in ("image", "snapshot")]
     return {"InstanceId": "i-1", "Name": "spotopt-1", "NoReboot": True, "TagSpecifications": specifications} | fields
 
 

@@ -33,7 +33,7 @@ def a_launch_plan(zone_id: str = "use1-az1", **fields: Any) -> Plan:
 
 
 def an_operation(account=None, plan: Plan | None = None, *, begun: bool = True, **fields: Any) -> Operation:
-    options = {"by": "a test", "is_shadow": False} | fields
+    options: dict[str, Any] = {"by": "a test", "is_shadow": False} | fields
     operation = journal.open_operation(account or an_acting_account(), plan or a_plan(), **options)
     if begun:
         journal.begin(operation, by="a test")
@@ -80,13 +80,11 @@ class CountingHands:
 
 
 def making(world: World, **fields: Any) -> StepKind:
-    return StepKind(
-        **{
-            "name": "make",
-            "title": "Make one",
-            "deadline": 10 * HOURS,
-            "observe": lambda eyes, at: {"made": world.made[0]} if world.made else None,
-            "act": lambda hands, at: hands.make(at.token) or {"made": at.token},
-        }
-        | fields
-    )
+    usual: dict[str, Any] = {
+        "name": "make",
+        "title": "Make one",
+        "deadline": 10 * HOURS,
+        "observe": lambda eyes, at: {"made": world.made[0]} if world.made else None,
+        "act": lambda hands, at: hands.make(at.token) or {"made": at.token},
+    }
+    return StepKind(**usual | fields)

@@ -20,7 +20,7 @@ from pipelines.actuator.hands import hands_for
 from pipelines.domain.lifecycle import CLOSED
 from pipelines.domain.plan import MANAGED_TAG, OPERATION_TAG
 from pipelines.domain.switching import Destination, Registration, Switch, linear_switch
-from pipelines.models import Operation, Step
+from pipelines.models import Operation
 from spotopt.local.estate import INSTALLATION
 from tests.factories import a_pool, an_account
 from tests.fakes.cloud import NORTHWIND
@@ -167,9 +167,6 @@ class Stage:
     # --- What was made --------------------------------------------------------------------------------------------
     def ours(self) -> dict[str, Any]:
         return self.cloud.census().tagged(OPERATION_TAG)
-
-    def step(self, operation: Operation, kind: str) -> Step:
-        return operation.steps.filter(kind=kind).order_by("-state").first()
 
     def registrations(self) -> list[Registration]:
         """The target's places in target groups, as the customer's own keys show them."""

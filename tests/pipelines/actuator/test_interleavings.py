@@ -13,6 +13,7 @@ import threading
 from dataclasses import dataclass, field
 from datetime import timedelta
 from functools import partial
+from typing import Any
 
 import pytest
 from django.db import connections
@@ -102,7 +103,11 @@ def workers(points):
 def play(schedule: str, operation: Operation, world: World, workers: dict[str, Worker]) -> None:
     kinds = {"make": making(world, observe=stopping(making(world).observe))}
     for name, worker in workers.items():
-        options = {"holder": name, "make_hands": lambda _, before: CountingHands(world, before), "kinds": kinds}
+        options: dict[str, Any] = {
+            "holder": name,
+            "make_hands": lambda _, before: CountingHands(world, before),
+            "kinds": kinds,
+        }
         worker.begin(partial(runner.turn, operation.pk, **options))
     last = ""
     for name in schedule + "AB" * 2 * POINTS:  # whoever is not at the end yet is let on in turns

@@ -90,21 +90,14 @@ def an_original(
 
 
 def a_copy(**fields: Any) -> Copy:
-    return Copy(
-        **{
-            "operation_id": "op-1",
-            "instance_type": "m6i.large",
-            "subnet_id": "subnet-9",
-            "is_burstable": False,
-            "image_id": "ami-9",
-        }
-        | fields
-    )
+    usual: dict[str, Any] = {"operation_id": "op-1", "subnet_id": "subnet-9", "image_id": "ami-9"}
+    return Copy(**{**usual, "instance_type": "m6i.large", "is_burstable": False} | fields)
 
 
 # --- Nothing that AWS adds is forgotten ---------------------------------------------------------------------------
 def members(shape: str) -> set[str]:
-    return set(botocore.session.get_session().get_service_model("ec2").shape_for(shape).members)
+    described: Any = botocore.session.get_session().get_service_model("ec2").shape_for(shape)
+    return set(described.members)
 
 
 def test_every_field_of_an_instance_is_copied_derived_or_refused():
