@@ -7,13 +7,12 @@ from typing import Any
 from django import forms
 from django.contrib import admin, messages
 from django.contrib.auth.admin import UserAdmin
-from django.db.models import Field, Model, QuerySet
-from django.http import HttpRequest
+from django.db.models import Field, QuerySet
+from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 from django_otp.plugins.otp_totp.models import TOTPDevice
 
-from accounts import audit, keys, onboarding
-from accounts.authentication import Caller, CallerKind
+from accounts import keys, onboarding
 from accounts.aws.errors import AwsError
 from accounts.domain import Scope
 from accounts.models import (
@@ -28,53 +27,15 @@ from accounts.models import (
     TokenFamily,
     User,
 )
-
-SECRET = {"password", "digest", "external_id"}  # never copied into the audit log
-
-
-def staff(request: HttpRequest) -> Caller:
-    """Whoever works in the admin acts for the installation, in no organization."""
-    user = request.user
-    assert isinstance(user, User)  # the admin lets nobody else in
-    return Caller(CallerKind.PERSON, user.get_username(), None, user=user)
+from accounts.staff_site import History, Kept, ReadOnly, Recorded, staff
 
 
-class Recorded(admin.ModelAdmin):
-    """Every row saved or deleted here leaves an audit entry with what changed in it."""
+class MembershipInline(History, admin.TabularInline):
+    """To look at: memberships are changed on their own page, where each change is recorded."""
 
-    def save_model(self, request: HttpRequest, obj: Any, form: forms.ModelForm, change: bool) -> None:
-        columns = {field.name for field in obj._meta.concrete_fields} - SECRET
-        changed = sorted(columns.intersection(form.changed_data))
-        before = self.model._base_manager.filter(pk=obj.pk).values(*changed).first() if change and changed else None
-        super().save_model(request, obj, form, change)
-        after = self.model._base_manager.filter(pk=obj.pk).values(*changed).first() if changed else None
-        self._record(request, "admin.changed" if change else "admin.added", obj, after, before=before)
-
-    def delete_model(self, request: HttpRequest, obj: Any) -> None:
-        self._record(request, "admin.deleted", obj, None)
-        super().delete_model(request, obj)
-
-    def delete_queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> None:
-        for row in queryset:
-            self._record(request, "admin.deleted", row, None)
-        super().delete_queryset(request, queryset)
-
-    def _record(self, request: HttpRequest, deed: str, row: Model, after: Any, *, before: Any = None) -> None:
-        owner = row if isinstance(row, Organization) else getattr(row, "organization", None)
-        audit.record(staff(request), deed, row, organization=owner, before=before, after=after)
-
-
-class Kept(admin.ModelAdmin):
-    """Rows that audit entries name are never deleted: they are switched off."""
-
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
-
-
-class MembershipInline(admin.TabularInline):
     model = Membership
     extra = 0
-    autocomplete_fields = ("user",)
+    fields = ("user", "role")
 
 
 @admin.register(Organization)
@@ -90,6 +51,13 @@ class PersonAdmin(Kept, Recorded, UserAdmin):
     list_display = ("username", "email", "is_active", "is_staff", "last_login")
     list_filter = ("is_active", "is_staff", "memberships__organization")
     add_fieldsets = ((None, {"fields": ("username", "email", "usable_password", "password1", "password2")}),)
+
+    def user_change_password(self, request: HttpRequest, id: str, form_url: str = "") -> HttpResponse:
+        response = super().user_change_password(request, id, form_url)
+        person = User.objects.filter(pk=id).first()
+        if person and request.method == "POST" and response.status_code == 302:
+            self.record(request, "person.password_set", person, None)
+        return response
 
 
 @admin.register(Membership)
@@ -135,7 +103,7 @@ class ApiKeyAdmin(Kept, Recorded):
         for key in queryset.filter(revoked_at=None):
             key.revoked_at = timezone.now()
             key.save(update_fields=["revoked_at"])
-            self._record(request, "key.revoked", key, None)
+            self.record(request, "key.revoked", key, None)
 
 
 @admin.register(AwsAccount)
@@ -162,19 +130,6 @@ class AwsAccountAdmin(Kept, Recorded):
                 continue
             said = "valid" if found.ok else "; ".join(found.problems)
             self.message_user(request, f"{account}: {said}", messages.SUCCESS if found.ok else messages.ERROR)
-
-
-class ReadOnly(admin.ModelAdmin):
-    """To look at: what changes these rows is said elsewhere."""
-
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
 
 
 @admin.register(AuditEntry)
@@ -221,6 +176,7 @@ class TokenFamilyAdmin(ReadOnly):
 @admin.register(RecoveryCode)
 class RecoveryCodeAdmin(ReadOnly):
     list_display = ("user", "created_at", "used_at")
+    list_filter = (("used_at", admin.EmptyFieldListFilter),)
     search_fields = ("user__username",)
     list_select_related = ("user",)
     exclude = ("digest",)

@@ -7,6 +7,7 @@ class AccountsConfig(AppConfig):
 
     # how each row leads to its organization; the rule that reads it: accounts/ownership.py
     ownership = {
+        "IdempotencyKey": "organization",
         "Invitation": "organization",
         "RecoveryCode": "-",
         "TokenFamily": "organization",

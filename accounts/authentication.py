@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from django.contrib.auth.models import AnonymousUser
 from django.contrib.auth.views import redirect_to_login
 from django.core.exceptions import PermissionDenied as PageDenied
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
 from django.utils import timezone
 from django_htmx.http import HttpResponseClientRedirect
 from rest_framework import exceptions
@@ -193,15 +193,17 @@ def requires(*, scope: Scope, role: Role) -> type[HasCaller]:
     return type("Requires", (HasCaller,), {"scope": scope, "role": role, "methods": every})
 
 
-def signed_in(role: Role = Role.VIEWER) -> Callable[[Callable[..., HttpResponse]], Callable[..., HttpResponse]]:
+def signed_in(
+    role: Role = Role.VIEWER,
+) -> Callable[[Callable[..., HttpResponseBase]], Callable[..., HttpResponseBase]]:
     """Opens a page to people with at least `role` in the organization they work in, who is then `request.caller`.
 
     Anybody else is sent to sign in, a partial's whole page included; too low a role, or no organization, is a 403.
     """
 
-    def guarded(view: Callable[..., HttpResponse]) -> Callable[..., HttpResponse]:
+    def guarded(view: Callable[..., HttpResponseBase]) -> Callable[..., HttpResponseBase]:
         @functools.wraps(view)
-        def opened(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        def opened(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
             caller = person(request)
             if caller is None:
                 return to_sign_in(request)

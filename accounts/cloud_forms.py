@@ -2,28 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from django import forms
 from django.conf import settings
-from django.db.models import F, Q, QuerySet
+from django.db.models import Q, QuerySet
 
 from accounts.aws.validation import ROLE_ARN
 from accounts.domain import Environment, Role
+from accounts.lists import ListForm, Orders
 from accounts.models import AwsAccount
 from accounts.regions import regions_in
 
-SORTS = {
-    f"{sign}{name}": F(column).desc(nulls_last=True) if sign else F(column).asc(nulls_last=True)
-    for name, column in {
-        "name": "name",
-        "account": "account_id",
-        "environment": "environment",
-        "validated": "validated_at",
-        "inventory": "synced_at",
-    }.items()
-    for sign in ("", "-")
-}
 STATES = {
     "usable": Q(is_active=True, is_valid=True),
     "unfinished": Q(is_active=True, is_valid=False),
@@ -31,8 +22,19 @@ STATES = {
 }
 
 
-class ListForm(forms.Form):
+class AccountsForm(ListForm):
     """What the address of the list may say."""
+
+    orders = Orders(
+        "name",
+        {
+            "name": "name",
+            "account": "account_id",
+            "environment": "environment",
+            "validated": "validated_at",
+            "inventory": "synced_at",
+        },
+    )
 
     q = forms.CharField(label="Name or account id", required=False, max_length=120)
     environment = forms.ChoiceField(
@@ -43,18 +45,17 @@ class ListForm(forms.Form):
         required=False,
         choices=[("", "Any"), ("usable", "Valid"), ("unfinished", "Not valid"), ("inactive", "Out of use")],
     )
-    sort = forms.ChoiceField(required=False, choices=[(s, s) for s in SORTS], widget=forms.HiddenInput)
 
 
-def listed(accounts: QuerySet[AwsAccount], wanted: dict[str, str]) -> QuerySet[AwsAccount]:
-    """The accounts that match; by name unless told."""
+def listed(accounts: QuerySet[AwsAccount], wanted: Mapping[str, Any]) -> QuerySet[AwsAccount]:
+    """The accounts that match."""
     if text := wanted.get("q"):
         accounts = accounts.filter(Q(name__icontains=text) | Q(account_id__startswith=text))
     if environment := wanted.get("environment"):
         accounts = accounts.filter(environment=environment)
     if state := wanted.get("state"):
         accounts = accounts.filter(STATES[state])
-    return accounts.order_by(SORTS[wanted.get("sort") or "name"], "pk")
+    return accounts
 
 
 class RegionsField(forms.CharField):

@@ -17,7 +17,7 @@ from typing import Any
 
 from django.conf import settings
 from django.db import connection, transaction
-from django.db.models import QuerySet
+from django.db.models import Count, Min, QuerySet, Subquery
 
 from accounts import heads
 from accounts.heads import Head
@@ -125,6 +125,14 @@ def verify(organization: uuid.UUID | None, *, known: Head | None = None) -> Verd
         oldest_unsealed_at=oldest,
         is_anchored=bool(anchors),
     )
+
+
+def overdue(organization: uuid.UUID, *, before: datetime) -> tuple[int, datetime | None]:
+    """How many of its entries written before then have no seal yet, and when the oldest was; among the newest LATE."""
+    newest = AuditEntry.objects.order_by("-id").values("id")[:1]
+    waiting = AuditEntry.objects.filter(organization=organization, at__lt=before, sealed=None)
+    found = waiting.filter(id__gt=Subquery(newest) - LATE).aggregate(n=Count("pk"), oldest=Min("at"))
+    return found["n"], found["oldest"]
 
 
 def _faults(previous: Head, sequence: int, stored: str, row: list[Any]) -> Iterator[Fault]:

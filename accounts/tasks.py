@@ -1,10 +1,11 @@
-"""Which work on the audit log is done by workers?"""
+"""Which work on the audit log and on old keys of requests is done by workers?"""
 
 from __future__ import annotations
 
 from celery import shared_task
+from django.utils import timezone
 
-from accounts import sealing
+from accounts import idempotency, sealing
 
 
 @shared_task(ignore_result=True, expires=30)
@@ -16,3 +17,8 @@ def seal_audit() -> None:
 def seal_late_audit() -> None:
     """What committed so late that the frequent turn no longer looks for it."""
     sealing.seal(whole=True)
+
+
+@shared_task(ignore_result=True, expires=50 * 60)
+def forget_idempotency_keys() -> None:
+    idempotency.forget(now=timezone.now())

@@ -4,5 +4,5 @@ from __future__ import annotations
 
 from contextvars import ContextVar
 
-request_id: ContextVar[str] = ContextVar("request_id", default="")  # empty outside a request
+request_id: ContextVar[str] = ContextVar("request_id", default="")  # a job's: that of who asked for it, or its own
 organization: ContextVar[str] = ContextVar("organization", default="")  # its id; empty until somebody is known

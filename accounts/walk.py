@@ -53,7 +53,9 @@ def _validation(account: AwsAccount) -> Step:
 
 def _inventory(account: AwsAccount) -> Step:
     if account.synced_at:
-        return Step("first inventory", StepState.DONE, "Renewed every 15 minutes")
+        is_renewed = account.is_valid and account.is_active
+        said = "Renewed every 15 minutes" if is_renewed else "Kept as it was; not renewed now"
+        return Step("first inventory", StepState.DONE, said)
     if account.is_valid:
         return Step("first inventory", StepState.NOW, "Below: start it, or see how far it is")
     return Step("first inventory", StepState.WAITING, "Needs a valid role")

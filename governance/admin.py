@@ -10,9 +10,10 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils import timezone
 
-from accounts import audit
+from accounts.staff_site import ReadOnly, Recorded, staff
 from governance import risk_manager
-from governance.domain.policy import Policy, PolicyError
+from governance.domain.limits import faults
+from governance.domain.policy import Policy
 from governance.domain.quarantine import Cause
 from governance.models import ComponentRun, OptimizationPolicy, Quarantine
 
@@ -24,10 +25,11 @@ class PolicyForm(forms.ModelForm):
 
     def clean_overrides(self) -> dict[str, Any]:
         given: dict[str, Any] = self.cleaned_data["overrides"]
-        try:
-            Policy().merge(("overrides", given))
-        except PolicyError as wrong:
-            raise forms.ValidationError(wrong.problems) from wrong
+        if not isinstance(given, dict):
+            raise forms.ValidationError('Give an object, such as {"min_zones": 2}.')
+        wrong = faults(given)
+        if wrong:
+            raise forms.ValidationError(list(wrong.values()))
         return given
 
     def clean(self) -> dict[str, Any]:
@@ -39,7 +41,7 @@ class PolicyForm(forms.ModelForm):
 
 
 @admin.register(OptimizationPolicy)
-class OptimizationPolicyAdmin(admin.ModelAdmin):
+class OptimizationPolicyAdmin(Recorded):
     form = PolicyForm
     list_display = ("organization", "account", "overrides", "changed_at", "changed_by")
     list_filter = ("organization",)
@@ -50,15 +52,9 @@ class OptimizationPolicyAdmin(admin.ModelAdmin):
     def save_model(self, request: HttpRequest, obj: OptimizationPolicy, form: Any, change: bool) -> None:
         before = OptimizationPolicy.objects.filter(pk=obj.pk).values_list("overrides", flat=True).first()
         obj.changed_by = request.user  # type: ignore[assignment]
-        super().save_model(request, obj, form, change)
-        audit.record(
-            f"admin {request.user}",
-            "policy.changed",
-            obj,
-            organization=obj.organization,
-            before=before,
-            after=obj.overrides,
-        )
+        obj.version += 1 if change else 0
+        obj.save()
+        self.record(request, "policy.changed", obj, obj.overrides, before=before)
 
 
 class QuarantineForm(forms.ModelForm):
@@ -102,7 +98,7 @@ class QuarantineAdmin(admin.ModelAdmin):
             cause=Cause.PERSON,
             event_at=timezone.now(),
             policy=Policy(),
-            by=f"admin {request.user}",
+            by=staff(request),
             reason=obj.reason,
         )
         obj.pk, obj.expires_at = row.pk, row.expires_at
@@ -110,21 +106,12 @@ class QuarantineAdmin(admin.ModelAdmin):
     @admin.action(description="Release the selected pools now", permissions=["add"])
     def release(self, request: HttpRequest, queryset: QuerySet[Quarantine]) -> None:
         for row in queryset:
-            risk_manager.release(row, by=f"admin {request.user}", now=timezone.now(), reason="released in the admin")
+            risk_manager.release(row, by=staff(request), now=timezone.now(), reason="released in the admin")
         self.message_user(request, "The selected pools are open again.", messages.SUCCESS)
 
 
 @admin.register(ComponentRun)
-class ComponentRunAdmin(admin.ModelAdmin):
+class ComponentRunAdmin(ReadOnly):
     list_display = ("component", "task", "subject", "started_at", "ended_at", "is_success")
     list_filter = ("component", "is_success", "started_at")
     search_fields = ("task", "subject", "detail")
-
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: ComponentRun | None = None) -> bool:
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: ComponentRun | None = None) -> bool:
-        return False

@@ -9,30 +9,32 @@ from typing import Any
 
 from django import forms
 from django.db.models import QuerySet
+from django.http import QueryDict
 
 from accounts.authentication import Caller
+from accounts.lists import ListForm, Orders
 from accounts.models import AuditEntry
 from accounts.ownership import owned
 from accounts.sealing import Verdict
 
-SORTS = {"at": "id", "actor": "actor", "deed": "deed", "subject": "subject"}  # ids are given out in time
 COLUMNS = ("sequence", "at", "actor", "deed", "subject", "before", "after", "reason", "request_id")
 
 
-class AuditForm(forms.Form):
+class AuditForm(ListForm):
     """What the address of the page may say; anything else is an error that the page shows."""
+
+    # ids are given out in time
+    orders = Orders("-at", {"at": "id", "actor": "actor", "deed": "deed", "subject": "subject"})
+    kept = ("of",)
 
     deed = forms.CharField(label="Deed", required=False, max_length=80)
     actor = forms.CharField(label="Actor", required=False, max_length=160)
     subject = forms.CharField(label="Subject", required=False, max_length=160)
     since = forms.DateTimeField(label="Since (UTC)", required=False)
     until = forms.DateTimeField(label="Until (UTC)", required=False)
-    sort = forms.ChoiceField(
-        required=False, choices=[(s, s) for key in SORTS for s in (key, f"-{key}")], widget=forms.HiddenInput
-    )
     of = forms.ChoiceField(required=False, choices=[("platform", "platform")], widget=forms.HiddenInput)
 
-    def __init__(self, data: Any) -> None:
+    def __init__(self, data: QueryDict) -> None:
         super().__init__(data)
         for name in ("since", "until"):
             self.fields[name].widget.attrs["placeholder"] = "2026-11-18 12:00"
@@ -60,7 +62,7 @@ def reads_platform(caller: Caller, *, asks: bool) -> bool:
 
 
 def listed(rows: QuerySet[AuditEntry], wanted: Mapping[str, Any]) -> QuerySet[AuditEntry]:
-    """Those that match, newest first unless told."""
+    """Those that match."""
     for name in ("deed", "actor", "subject"):
         if text := wanted.get(name):
             rows = rows.filter(**{f"{name}__icontains": text})
@@ -68,9 +70,7 @@ def listed(rows: QuerySet[AuditEntry], wanted: Mapping[str, Any]) -> QuerySet[Au
         rows = rows.filter(at__gte=since)
     if until := wanted.get("until"):
         rows = rows.filter(at__lt=until)
-    sort = wanted.get("sort") or "-at"
-    column = SORTS[sort.removeprefix("-")]
-    return rows.order_by(f"-{column}" if sort.startswith("-") else column, "-id")
+    return rows
 
 
 def as_row(entry: AuditEntry) -> dict[str, Any]:

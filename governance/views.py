@@ -4,49 +4,34 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.core.paginator import Paginator
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import render
 from django.utils import timezone
 from django.views.decorators.http import require_GET
 
-from accounts import sealing
+from accounts import lists, sealing
 from accounts.authentication import Caller, caller_of, signed_in
-from accounts.sheets import MOST_ROWS, sheet
-from governance import audit_log, monitoring
+from accounts.sheets import sent
+from governance import audit_log, job_log, monitoring
 from governance.audit_log import AuditForm
+from governance.job_log import JobForm
+from governance.models import ComponentRun
 
-ROWS_A_PAGE = 50
-LOG_ROWS = 20
-LOG_PAGES_COUNTED = 200  # pages of the job log that can be turned; older runs are in the API
+MOST_LINES = 5_000  # of a sheet of jobs: each names its subject, so they are gathered first
 
 
 @require_GET
 @signed_in()
-def audit(request: HttpRequest) -> HttpResponse:
+def audit(request: HttpRequest) -> HttpResponseBase:
     """The organization's entries; filters, order and page stand in the address."""
-    form, wanted, rows = _asked(request)
-    context = {
-        "section": "audit",
-        "form": form,
-        "page": Paginator(rows, ROWS_A_PAGE).get_page(request.GET.get("page")),
-        "sort": wanted.get("sort") or "-at",
-        "address": _address(request),
-        "is_filtered": any(value for name, value in wanted.items() if name not in ("sort", "of")),
-        "is_platform": _of_platform(request, caller_of(request)),
-    }
-    return render(request, "governance/audit.html" + ("#rows" if _wants_part(request) else ""), context)
-
-
-@require_GET
-@signed_in()
-def audit_sheet(request: HttpRequest) -> HttpResponse:
-    """The same entries as CSV, at most MOST_ROWS of them."""
-    *_, rows = _asked(request)
-    body = sheet((audit_log.as_row(entry) for entry in rows[:MOST_ROWS]), audit_log.COLUMNS)
-    answer = HttpResponse(body, content_type="text/csv; charset=utf-8")
-    answer["Content-Disposition"] = 'attachment; filename="audit.csv"'
-    return answer
+    caller, form = caller_of(request), AuditForm(request.GET)
+    is_platform = _of_platform(request, caller)
+    rows = audit_log.listed(audit_log.readable(caller, of_platform=is_platform), form.wanted)
+    if lists.wants_sheet(request):
+        return lists.sheet(request, rows, form, name="audit", columns=audit_log.COLUMNS, row=audit_log.as_row)
+    page = lists.by_cursor(rows, form, "entries")
+    context = {"section": "audit", "is_platform": is_platform, **lists.context(form, page)}
+    return render(request, "governance/audit.html" + ("#rows" if lists.wants_part(request) else ""), context)
 
 
 @require_GET
@@ -63,36 +48,34 @@ def audit_check(request: HttpRequest) -> HttpResponse:
         "now": now,
         "is_platform": of_platform,
     }
-    return render(request, "governance/audit_check.html" + ("#verdict" if _wants_part(request) else ""), context)
+    return render(request, "governance/audit_check.html" + ("#verdict" if lists.wants_part(request) else ""), context)
 
 
 @require_GET
 @signed_in()
-def system(request: HttpRequest) -> HttpResponse:
+def system(request: HttpRequest) -> HttpResponseBase:
     """Components, what they stand on, and the log of jobs; the parts ask again every 30 seconds."""
-    caller = caller_of(request)
-    runs = monitoring.visible(caller)
-    name = request.GET.get("component", "")
-    figures = monitoring.components(now=timezone.now())
-    known = {each.name: each.component.name for each in figures}
-    if name in known:
-        runs = runs.filter(component=known[name])
-    if request.GET.get("ended") == "badly":
-        runs = runs.filter(is_success=False)
-    page = Paginator(runs[: LOG_ROWS * LOG_PAGES_COUNTED], LOG_ROWS).get_page(request.GET.get("page"))
-    context = {
-        "section": "system",
-        "figures": figures,
-        "sizes": monitoring.sizes() if monitoring.sees_all(caller) else None,
-        "page": page,
-        "lines": monitoring.lines(page.object_list, caller),
-        "component": name if name in known else "",
-        "is_bad_only": request.GET.get("ended") == "badly",
-        "address": _address(request),
-        "whole_address": request.GET.urlencode(),
-        "now": timezone.now(),
-    }
-    return render(request, "governance/system.html" + ("#monitor" if _wants_part(request) else ""), context)
+    caller, form = caller_of(request), JobForm(request.GET)
+    rows = job_log.listed(caller, form.wanted)
+    if lists.wants_sheet(request):
+        ordered = rows.order_by(*form.orders.terms(ComponentRun, form.sort))[:MOST_LINES]
+        lines = map(job_log.as_row, monitoring.lines(ordered, caller))
+        return sent(request, lines, job_log.COLUMNS, name="jobs")
+    part = _part(request)
+    context: dict[str, Any] = {"section": "system", "now": timezone.now(), "form": form}
+    if part != "#rows":
+        context["figures"] = monitoring.components(now=timezone.now())
+        context["sizes"] = monitoring.sizes() if monitoring.sees_all(caller) else None
+    if part != "#monitor":
+        page = lists.by_cursor(rows, form, "runs")
+        context |= {
+            **lists.context(form, page),
+            "lines": monitoring.lines(page.rows, caller),
+            "sees_all": monitoring.sees_all(caller),
+            "is_first": not page.before,
+            "whole_address": request.GET.urlencode(),
+        }
+    return render(request, "governance/system.html" + part, context)
 
 
 @require_GET
@@ -102,29 +85,12 @@ def system_beside(request: HttpRequest) -> HttpResponse:
     return render(request, "governance/beside.html", {"beside": monitoring.beside()})
 
 
-def _asked(request: HttpRequest) -> tuple[AuditForm, dict[str, Any], Any]:
-    """The form, what of it is usable, and the entries it asks for."""
-    form = AuditForm(request.GET)
-    form.is_valid()
-    wanted = form.cleaned_data
-    caller = caller_of(request)
-    rows = audit_log.readable(caller, of_platform=_of_platform(request, caller))
-    return form, wanted, audit_log.listed(rows, wanted)
-
-
 def _of_platform(request: HttpRequest, caller: Caller) -> bool:
     return audit_log.reads_platform(caller, asks=request.GET.get("of") == "platform")
 
 
-def _wants_part(request: HttpRequest) -> bool:
-    """A partial for htmx, but the whole page when history asks for it again."""
-    htmx = request.htmx  # type: ignore[attr-defined]
-    return bool(htmx) and not htmx.history_restore_request and not htmx.boosted
-
-
-def _address(request: HttpRequest) -> str:
-    """The page's query without page and sort, for links that add theirs."""
-    query = request.GET.copy()
-    for name in ("page", "sort"):
-        query.pop(name, None)
-    return query.urlencode()
+def _part(request: HttpRequest) -> str:
+    """The page has two that ask again."""
+    if not lists.wants_part(request):
+        return ""
+    return "#rows" if request.htmx.target == "runs" else "#monitor"  # type: ignore[attr-defined]

@@ -7,8 +7,11 @@ from typing import Any
 from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest
+from django.utils import timezone
 
 from accounts import audit
+from accounts.staff_site import REASON, ReadOnly, staff
+from instances import instance_settings
 from instances.domain.money import usd
 from instances.models import (
     AdvisorFile,
@@ -23,21 +26,6 @@ from instances.models import (
     SpotAdvisorRating,
     ZoneName,
 )
-
-
-class ReadOnly(admin.ModelAdmin):
-    """What was fetched is history: seen, searched, never edited."""
-
-    show_full_result_count = False  # a count of a large table for each page would be the slowest part of it
-
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
 
 
 @admin.register(InstanceType)
@@ -66,7 +54,7 @@ class InstanceAdmin(ReadOnly):
     list_filter = ("state", "is_spot", "pipeline_mode", "is_shadow_mode", "region", "account")
     list_select_related = ("account",)
     search_fields = ("instance_id", "name", "instance_type", "cluster_name", "account__account_id")
-    said_by_people = ("pipeline_mode", "is_shadow_mode", "health_port", "health_path")
+    said_by_people = ("pipeline_mode", "health_port", "health_path")
 
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return admin.ModelAdmin.has_change_permission(self, request, obj)
@@ -77,13 +65,15 @@ class InstanceAdmin(ReadOnly):
     def save_model(self, request: HttpRequest, obj: Instance, form: Any, change: bool) -> None:
         before = Instance.objects.filter(pk=obj.pk).values(*self.said_by_people).first()
         super().save_model(request, obj, form, change)
+        instance_settings.touch(obj, by=f"admin {request.user}", now=timezone.now())
         audit.record(
-            f"admin {request.user}",
+            staff(request),
             "instance.changed",
             obj,
             organization=obj.account.organization,
             before=before,
             after={name: getattr(obj, name) for name in self.said_by_people},
+            reason=request.session.get(REASON, ""),
         )
 
 

@@ -9,6 +9,7 @@ from django.conf import settings
 from django.db import InterfaceError, OperationalError
 from django.utils import timezone
 
+from accounts import tracing
 from accounts.models import AwsAccount
 from instances import inventory, syncing
 from instances.market import ingest, orders, publishing, retention
@@ -91,7 +92,7 @@ def refresh_all_zones() -> None:
 @shared_task(expires=12 * 60 * MINUTE, **REPEATED)
 def refresh_zones(region: str, account_id: int | None = None) -> None:
     """The zone names of an account; without one, the installation's own."""
-    account = AwsAccount.objects.get(pk=account_id) if account_id else None
+    account = _account(account_id) if account_id else None
     _must_be_whole(ingest.fetch_zones(account, region, timezone.now()))
 
 
@@ -103,7 +104,7 @@ def sync_all_accounts() -> None:
 
 @shared_task(expires=14 * MINUTE, **REPEATED)
 def sync_account(account_id: int) -> None:
-    result = inventory.sync(AwsAccount.objects.get(pk=account_id), now=timezone.now())
+    result = inventory.sync(_account(account_id), now=timezone.now())
     if result.errors:
         raise EndedBadly(result.errors)
 
@@ -112,10 +113,18 @@ def sync_account(account_id: int) -> None:
 def sync_as_asked(self: Task, sync_id: int) -> None:
     """An inventory that somebody waits for; while another process mirrors the account it takes its turn."""
     sync = InventorySync.objects.select_related("account").get(pk=sync_id)
+    tracing.organization.set(str(sync.account.organization_id))
     if not syncing.carry_out(sync, now=timezone.now()):
         raise self.retry(countdown=MINUTE / 4, max_retries=40)
     if sync.state == SyncState.FAILED:
         raise EndedBadly(sync.error)
+
+
+def _account(pk: int) -> AwsAccount:
+    """From here on the job's log lines say for whom it works."""
+    account = AwsAccount.objects.get(pk=pk)
+    tracing.organization.set(str(account.organization_id))
+    return account
 
 
 def _accounts() -> list[AwsAccount]:

@@ -31,7 +31,9 @@ def prices(request: HttpRequest) -> HttpResponse:
     wanted = form.wanted()
     names = owned(ZoneName, caller_of(request)).filter(region=wanted.region)
     explored = explorer.explore(wanted, names=names, now=timezone.now())
-    return render(request, "instances/prices.html", {"section": "prices", "form": form, "market": explored})
+    context = {"section": "prices", "form": form, "market": explored}
+    links = {"sort": explored.wanted.sort, "address": form.address(explored.wanted)}
+    return render(request, "instances/prices.html", context | links)
 
 
 @require_GET

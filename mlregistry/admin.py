@@ -6,15 +6,15 @@ from collections.abc import Callable
 from typing import Any
 
 from django.contrib import admin, messages
-from django.db.models import Model, QuerySet
+from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils import timezone
 
-from accounts.authentication import Caller, CallerKind
-from accounts.models import User
+from accounts.staff_site import ReadOnly, staff
 from mlregistry import registry
 from mlregistry.adapters.metadata import ModelRefused
 from mlregistry.models import (
+    Assignment,
     FeatureStatistics,
     ModelFile,
     ModelStatus,
@@ -23,19 +23,6 @@ from mlregistry.models import (
     Prediction,
     RegionScoring,
 )
-
-
-class ReadOnly(admin.ModelAdmin):
-    """Written by the program alone: nobody adds, changes or deletes it by hand."""
-
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
-        return False
 
 
 @admin.register(ModelVersion)
@@ -56,15 +43,15 @@ class ModelVersionAdmin(ReadOnly):
         if queryset.count() != 1:
             self.message_user(request, "Select the one model that is to count.", messages.ERROR)
             return
-        self._each(request, queryset, lambda row: registry.activate(row, by=_admin(request), now=timezone.now()))
+        self._each(request, queryset, lambda row: registry.activate(row, by=staff(request), now=timezone.now()))
 
     @admin.action(description="Graduate: it may then be active", permissions=["decide"])
     def graduate(self, request: HttpRequest, queryset: QuerySet[ModelVersion]) -> None:
-        self._each(request, queryset, lambda row: registry.judge(row, ModelStatus.GRADUATED, by=_admin(request)))
+        self._each(request, queryset, lambda row: registry.judge(row, ModelStatus.GRADUATED, by=staff(request)))
 
     @admin.action(description="Reject: it is never used", permissions=["decide"])
     def reject(self, request: HttpRequest, queryset: QuerySet[ModelVersion]) -> None:
-        self._each(request, queryset, lambda row: registry.judge(row, ModelStatus.REJECTED, by=_admin(request)))
+        self._each(request, queryset, lambda row: registry.judge(row, ModelStatus.REJECTED, by=staff(request)))
 
     def _each(
         self, request: HttpRequest, queryset: QuerySet[ModelVersion], deed: Callable[[ModelVersion], Any]
@@ -76,6 +63,16 @@ class ModelVersionAdmin(ReadOnly):
                 self.message_user(request, f"{row}: {refused}", messages.ERROR)
             else:
                 self.message_user(request, f"{row}: done.", messages.SUCCESS)
+
+
+@admin.register(Assignment)
+class AssignmentAdmin(ReadOnly):
+    """Organizations assign; here one sees who uses what."""
+
+    list_display = ("organization", "model", "kind", "account", "instance", "share", "assigned_at")
+    list_filter = ("kind", "organization")
+    search_fields = ("model__name", "account__account_id", "instance__instance_id")
+    list_select_related = ("organization", "model", "account", "instance")
 
 
 @admin.register(ModelFile)
@@ -131,10 +128,3 @@ class PredictionAdmin(ReadOnly):
         found = super().get_queryset(request)
         is_one = request.resolver_match is not None and "object_id" in request.resolver_match.kwargs
         return found if is_one else found.defer("inputs", "output")
-
-
-def _admin(request: HttpRequest) -> Caller:
-    """Models belong to the installation: whoever works in the admin acts in no organization."""
-    user = request.user
-    assert isinstance(user, User)  # the admin lets nobody else in
-    return Caller(CallerKind.PERSON, user.get_username(), None, user=user)

@@ -10,6 +10,7 @@ class MlregistryConfig(AppConfig):
     ownership = {
         "ModelFile": PLATFORM,
         "ModelVersion": SHARED,
+        "Assignment": "organization",
         "FeatureStatistics": SHARED,
         "PoolScore": SHARED,
         "RegionScoring": SHARED,

@@ -5,32 +5,29 @@ from __future__ import annotations
 import json
 
 from django.contrib import admin
-from django.db.models import Model, QuerySet
+from django.db.models import QuerySet
 from django.http import HttpRequest
 
-from pipelines.models import Breaker, EngineDecision, ExperimentLog, Operation, PipelineRun, RunStep, Step
+from accounts.staff_site import History, ReadOnly
+from pipelines.models import (
+    Breaker,
+    EngineDecision,
+    ExperimentLog,
+    Operation,
+    PipelineRun,
+    RunStep,
+    SavingsDaily,
+    Step,
+)
 
 
-class ReadOnly(admin.options.BaseModelAdmin):
-    """History: nobody adds, changes or deletes it by hand."""
-
-    def has_add_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
-        return False
-
-
-class RunStepInline(ReadOnly, admin.TabularInline):
+class RunStepInline(History, admin.TabularInline):
     model = RunStep
     fields = ("position", "name", "state", "count_in", "count_out", "duration_ms", "outputs", "error")
 
 
 @admin.register(PipelineRun)
-class PipelineRunAdmin(ReadOnly, admin.ModelAdmin):
+class PipelineRunAdmin(ReadOnly):
     list_display = ("id", "organization", "instance", "pipeline", "trigger", "state", "created_at", "ended_at")
     list_filter = ("state", "pipeline", "trigger", "organization", "created_at")
     search_fields = ("id", "instance__instance_id", "instance__name", "error")
@@ -39,7 +36,7 @@ class PipelineRunAdmin(ReadOnly, admin.ModelAdmin):
 
 
 @admin.register(ExperimentLog)
-class ExperimentLogAdmin(ReadOnly, admin.ModelAdmin):
+class ExperimentLogAdmin(ReadOnly):
     list_display = ("decided_at", "organization", "instance", "decision", "reason", "evidence", "is_latest")
     list_filter = ("decision", "is_latest", "evidence", "organization", "decided_at")
     search_fields = ("id", "instance__instance_id", "instance__name", "reason")
@@ -59,30 +56,28 @@ class ExperimentLogAdmin(ReadOnly, admin.ModelAdmin):
 
 
 @admin.register(EngineDecision)
-class EngineDecisionAdmin(ReadOnly, admin.ModelAdmin):
+class EngineDecisionAdmin(ReadOnly):
     list_display = ("executed_at", "organization", "engine_name", "engine_version", "request_id", "confidence_score")
     list_filter = ("engine_name", "organization", "executed_at")
     search_fields = ("id", "request_id", "cluster_id")
     list_select_related = ("organization",)
 
 
-class StepInline(ReadOnly, admin.TabularInline):
+@admin.register(SavingsDaily)
+class SavingsDailyAdmin(ReadOnly):
+    list_display = ("day", "organization", "instances", "usd_per_month", "switches", "savings_usd_per_month")
+    list_filter = ("organization", "day")
+    search_fields = ("organization__name",)
+    list_select_related = ("organization",)
+
+
+class StepInline(History, admin.TabularInline):
     model = Step
-    fields = (
-        "position",
-        "kind",
-        "state",
-        "attempts",
-        "is_outcome_unknown",
-        "result",
-        "error",
-        "started_at",
-        "ended_at",
-    )
+    fields = ("position", "kind", "state", "attempts", "is_outcome_unknown", "result", "error", "ended_at")
 
 
 @admin.register(Operation)
-class OperationAdmin(ReadOnly, admin.ModelAdmin):
+class OperationAdmin(ReadOnly):
     list_display = (
         "opened_at",
         "organization",
@@ -101,7 +96,7 @@ class OperationAdmin(ReadOnly, admin.ModelAdmin):
 
 
 @admin.register(Breaker)
-class BreakerAdmin(ReadOnly, admin.ModelAdmin):
+class BreakerAdmin(ReadOnly):
     list_display = ("account", "failures", "tripped_at", "is_killed", "changed_by", "changed_at")
     list_filter = ("is_killed", "tripped_at")
     search_fields = ("tripped_because", "killed_because")

@@ -13,4 +13,5 @@ class PipelinesConfig(AppConfig):
         "Operation": "organization",
         "Step": "operation__organization",
         "Breaker": "account__organization",  # the one of every account is nobody's
+        "SavingsDaily": "organization",
     }

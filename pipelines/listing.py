@@ -2,38 +2,43 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from django import forms
 from django.db.models import F, FilteredRelation, OuterRef, Q, QuerySet, Subquery
+from django.http import QueryDict
 
 from accounts.domain import Environment
+from accounts.lists import ListForm, Orders
+from accounts.models import AwsAccount
 from instances.models import Instance
 from pipelines.models import PipelineRun, RunState
 
 UNDECIDED = "none"
-SORTS = {
-    "name": F("name").asc(),
-    "-name": F("name").desc(),
-    "type": F("instance_type").asc(),
-    "-type": F("instance_type").desc(),
-    "zone": F("zone_name").asc(),
-    "-zone": F("zone_name").desc(),
-    "decision": F("decision").asc(nulls_last=True),
-    "-decision": F("decision").desc(nulls_last=True),
-    "probability": F("interruption_probability").asc(nulls_last=True),
-    "-probability": F("interruption_probability").desc(nulls_last=True),
-    "safety": F("safety_score").asc(nulls_last=True),
-    "-safety": F("safety_score").desc(nulls_last=True),
-    "savings": F("savings").asc(nulls_last=True),
-    "-savings": F("savings").desc(nulls_last=True),
-    "decided": F("decided_at").asc(nulls_last=True),
-    "-decided": F("decided_at").desc(nulls_last=True),
-}
+COLUMNS = (
+    *("instance_id", "name", "account_id", "account", "environment", "region", "zone", "instance_type", "market"),
+    *("decision", "reason", "target_type", "target_zone", "interruption_probability", "evidence", "safety_score"),
+    *("savings_usd_per_month", "decided_at", "seen_at"),
+)
 
 
-class ListingForm(forms.Form):
+class ListingForm(ListForm):
     """What the address of the console may say; anything else is an error that the page shows."""
+
+    orders = Orders(
+        "-savings",
+        {
+            "name": "name",
+            "type": "instance_type",
+            "zone": "zone_name",
+            "decision": "decision",
+            "probability": "interruption_probability",
+            "safety": "safety_score",
+            "savings": "savings",
+            "decided": "decided_at",
+        },
+    )
 
     q = forms.CharField(label="Name, id, type or tag", required=False, max_length=120, strip=True)
     account = forms.ChoiceField(label="Account", required=False)
@@ -49,19 +54,18 @@ class ListingForm(forms.Form):
         required=False,
         choices=[("", "Any"), ("SWITCH", "Switch"), ("STAY", "Stay"), (UNDECIDED, "Not evaluated")],
     )
-    sort = forms.ChoiceField(required=False, choices=[(s, s) for s in SORTS], widget=forms.HiddenInput)
 
-    def __init__(self, data: object, instances: QuerySet[Instance]) -> None:
-        super().__init__(data)  # type: ignore[arg-type]
-        places = instances.values_list("account_id", "account__name", "region").order_by().distinct()
-        accounts = sorted({(name, str(pk)) for pk, name, _ in places})
-        self.fields["account"].choices = [("", "Any"), *((pk, name) for name, pk in accounts)]  # type: ignore[attr-defined]
-        regions = sorted({region for *_, region in places})
+    def __init__(self, data: QueryDict, accounts: QuerySet[AwsAccount]) -> None:
+        super().__init__(data)
+        places = list(accounts.order_by("name").values_list("pk", "name", "regions"))
+        own = [(str(pk), name) for pk, name, _ in places]
+        self.fields["account"].choices = [("", "Any"), *own]  # type: ignore[attr-defined]
+        regions = sorted({region for *_, theirs in places for region in theirs})
         self.fields["region"].choices = [("", "Any"), *((r, r) for r in regions)]  # type: ignore[attr-defined]
 
 
-def listed(instances: QuerySet[Instance], wanted: dict[str, str]) -> QuerySet[Any]:
-    """The instances that match, annotated with their last decision and an open run; by savings unless told."""
+def listed(instances: QuerySet[Instance], wanted: Mapping[str, Any]) -> QuerySet[Any]:
+    """The instances that match, annotated with their last decision and an open run."""
     rows = with_last_decision(instances.present().select_related("account", "group"))  # type: ignore[attr-defined]
     if text := wanted.get("q"):
         rows = rows.filter(
@@ -80,7 +84,22 @@ def listed(instances: QuerySet[Instance], wanted: dict[str, str]) -> QuerySet[An
         rows = rows.filter(is_spot=wanted["market"] == "spot")
     if decision := wanted.get("decision"):
         rows = rows.filter(decision=None) if decision == UNDECIDED else rows.filter(decision=decision)
-    return rows.order_by(SORTS[wanted.get("sort") or "-savings"], "instance_id")
+    return rows
+
+
+def as_row(instance: Any) -> dict[str, Any]:
+    """An instance out of `listed`, as a line of a sheet."""
+    return {
+        **{name: getattr(instance, name, None) for name in COLUMNS},
+        "account_id": instance.account.account_id,
+        "account": instance.account.name,
+        "environment": instance.account.environment,
+        "zone": instance.zone_name,
+        "market": "spot" if instance.is_spot else "on-demand",
+        "savings_usd_per_month": instance.savings,
+        "decided_at": instance.decided_at and instance.decided_at.isoformat(),
+        "seen_at": instance.seen_at.isoformat(),
+    }
 
 
 def with_last_decision(instances: QuerySet[Instance]) -> QuerySet[Any]:

@@ -11,10 +11,11 @@ from celery import shared_task
 from django.db import InterfaceError, OperationalError
 from django.utils import timezone
 
+from accounts import tracing
 from accounts.aws.errors import AwsError
 from accounts.models import AwsAccount
 from governance import health
-from pipelines import linear
+from pipelines import history, linear, retention
 from pipelines.actuator import journal, reconciler, runner
 from pipelines.actuator.hands import eyes_for
 from pipelines.models import PipelineRun, RunState
@@ -48,9 +49,23 @@ def evaluate_instance(run_id: str) -> None:
     run = PipelineRun.objects.filter(pk=run_id).first()
     if run is None:
         return
+    tracing.organization.set(str(run.organization_id))
     with health.run(COMPONENT, "evaluate_instance", f"instance {run.instance_id}") as report:
         done = linear.evaluate(run, now=timezone.now())
         report.is_success, report.detail = done.state != RunState.FAILED, done.error
+
+
+@shared_task(ignore_result=True, expires=50 * 60)
+def keep_savings() -> None:
+    """Write down what each organization could save today."""
+    with health.run(COMPONENT, "keep_savings") as report:
+        report.detail = f"{history.keep_all(now=timezone.now())} organizations"
+
+
+@shared_task(ignore_result=True, expires=12 * 60 * 60)
+def keep_history() -> None:
+    """Delete what has had its time."""
+    retention.keep(timezone.now())
 
 
 # --- Acting -------------------------------------------------------------------------------------------------------

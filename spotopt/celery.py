@@ -6,9 +6,10 @@ import os
 from contextlib import AbstractContextManager
 
 from celery import Celery, Task
-from celery.signals import beat_init, task_postrun, task_prerun
+from celery.signals import beat_init, before_task_publish, task_postrun, task_prerun
 from kombu import Queue
 
+from accounts import tracing
 from spotopt import timetable
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "spotopt.settings")
@@ -29,6 +30,25 @@ app.conf.task_routes = {
     "pipelines.tasks.*": {"queue": "decide"},
 }
 app.autodiscover_tasks()
+
+TRACE = {"spotopt_request": tracing.request_id, "spotopt_organization": tracing.organization}  # headers of a message
+
+
+@before_task_publish.connect
+def _pass_on_the_trace(headers: dict[str, object], **_: object) -> None:
+    """A job's log lines and audit entries name the request that asked for it."""
+    headers.update({name: held.get() for name, held in TRACE.items() if held.get()})
+
+
+@task_prerun.connect
+def _take_up_the_trace(task_id: str, task: Task, **_: object) -> None:
+    if task.request.is_eager:
+        return  # it runs inside the request that asked
+    for name, held in TRACE.items():
+        held.set(task.request.get(name) or "")
+    if not tracing.request_id.get():
+        tracing.request_id.set(task_id)
+
 
 _reports: dict[str, AbstractContextManager[object]] = {}
 
@@ -60,6 +80,13 @@ def _end_report(task_id: str, retval: object = None, **_: object) -> None:
         report.__exit__(type(retval), retval, retval.__traceback__)
     else:
         report.__exit__(None, None, None)
+
+
+@task_postrun.connect
+def _let_go_of_the_trace(task: Task, **_: object) -> None:
+    """After the report of the job, which still belongs to it."""
+    for held in () if task.request.is_eager else TRACE.values():
+        held.set("")
 
 
 @beat_init.connect

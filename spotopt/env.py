@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import TypeVar
 from urllib.parse import parse_qs, unquote, urlsplit
@@ -28,7 +29,7 @@ class Environment:
         try:
             return parse(raw)
         except (ValueError, KeyError):
-            shown = "…" if "KEY" in name or "URL" in name or "PASSWORD" in name else repr(raw)
+            shown = "…" if "KEY" in name or "URL" in name or "PASSWORD" in name or "TOKEN" in name else repr(raw)
             self.problems.append(f"{name}={shown}: expected {expects}")
             return default
 
@@ -60,6 +61,14 @@ class Environment:
     def words(self, name: str, default: tuple[str, ...] = ()) -> list[str]:
         return list(
             self.read(name, default, lambda raw: tuple(w.strip() for w in raw.split(",") if w.strip()), expects="a,b")
+        )
+
+    def networks(self, name: str) -> tuple[IPv4Network | IPv6Network, ...]:
+        return self.read(
+            name,
+            (),
+            lambda raw: tuple(ip_network(word.strip()) for word in raw.split(",") if word.strip()),
+            expects="networks like 10.0.0.0/8,2001:db8::/32",
         )
 
     def one_of(self, name: str, default: str, choices: tuple[str, ...]) -> str:

@@ -27,6 +27,7 @@ from rest_framework import exceptions
 from rest_framework.response import Response
 from rest_framework.views import set_rollback
 
+from accounts import tracing
 from accounts.refusals import Conflict, DependencyDown, TooLarge, Unusable
 from accounts.wire import first_faults, pointer
 
@@ -94,6 +95,7 @@ def problem(refusal: exceptions.APIException, *, in_address: bool = False) -> di
         body["dependency"] = refusal.dependency
     if isinstance(refusal, Conflict):
         body["state"] = refusal.state
+    body["request_id"] = tracing.request_id.get()
     return body
 
 

@@ -1,38 +1,53 @@
-"""Which request does a log line, an error or an audit entry belong to?"""
+"""Which request, and whose, does a log line, an error or an audit entry belong to? And how was each answered?"""
 
 from __future__ import annotations
 
 import logging
 import re
+import time
 import uuid
 from collections.abc import Callable
 
-import structlog
+from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 
 from accounts.tracing import organization, request_id
 
+logger = logging.getLogger(__name__)
+
 PLAIN = re.compile(r"^[A-Za-z0-9._-]{8,64}$")
+PROBES = frozenset({"healthz", "readyz"})
 
 
 class RequestIdMiddleware:
-    """Names each request; a caller's own X-Request-Id is kept when it is plain."""
+    """Names each request and logs one line for it. An X-Request-Id counts when a proxy of ours wrote or passed it."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
-        given = request.headers.get("X-Request-Id", "")
+        began = time.monotonic()
+        given = request.headers.get("X-Request-Id", "") if settings.PROXIES else ""
         name = given if PLAIN.match(given) else uuid.uuid4().hex
         token, owner = request_id.set(name), organization.set("")
         request.id = name  # type: ignore[attr-defined]
         try:
             response = self.get_response(request)
+            _log(request, response.status_code, 1000 * (time.monotonic() - began))
         finally:
             request_id.reset(token)
             organization.reset(owner)
         response["X-Request-Id"] = name
         return response
+
+
+def _log(request: HttpRequest, status: int, milliseconds: float) -> None:
+    """The route and its ids. Never the address itself: a text in it, or a query, may be a secret."""
+    match = request.resolver_match
+    ids = {name: value for name, value in match.kwargs.items() if isinstance(value, int | uuid.UUID)} if match else {}
+    facts = {"method": request.method, "route": match.route if match else None, "ids": ids}
+    level = logging.DEBUG if match and match.view_name in PROBES else logging.INFO
+    logger.log(level, "answered", extra={**facts, "status": status, "ms": round(milliseconds, 1)})
 
 
 class RequestFilter(logging.Filter):
@@ -42,20 +57,3 @@ class RequestFilter(logging.Filter):
         record.request_id = request_id.get()
         record.organization = organization.get()
         return True
-
-
-def json_formatter() -> logging.Formatter:
-    """One JSON object a line, with whatever `extra` the call gave."""
-    return structlog.stdlib.ProcessorFormatter(
-        foreign_pre_chain=[
-            structlog.stdlib.add_log_level,
-            structlog.stdlib.add_logger_name,
-            structlog.processors.TimeStamper(fmt="iso", utc=True),
-            structlog.stdlib.ExtraAdder(),
-            structlog.processors.format_exc_info,
-        ],
-        processors=[
-            structlog.stdlib.ProcessorFormatter.remove_processors_meta,
-            structlog.processors.JSONRenderer(default=str),
-        ],
-    )

@@ -23,7 +23,7 @@ API_VERSION = "1.0"  # of the contract: the first number changes when a caller m
 PROBLEM = {
     "type": "object",
     "description": "RFC 9457. `errors` point into the body (`#/inputs/0/region`) or at a parameter (`?limit`).",
-    "required": ["type", "title", "status", "detail", "errors"],
+    "required": ["type", "title", "status", "detail", "errors", "request_id"],
     "properties": {
         "type": {"type": "string", "format": "uri-reference"},
         "title": {"type": "string"},
@@ -39,6 +39,7 @@ PROBLEM = {
         },
         "dependency": {"type": "string", "description": "With 503: what is down."},
         "state": {"description": "With 409: the state that stands in the way."},
+        "request_id": {"type": "string", "description": "By which the server's log and the audit log name this call."},
     },
     "example": {
         "type": "about:blank",
@@ -46,6 +47,7 @@ PROBLEM = {
         "status": 422,
         "detail": "The request is well-formed but cannot be used; see errors.",
         "errors": [{"pointer": "#/regionn", "detail": "There is no such field."}],
+        "request_id": "0f8fad5bd9cb469fa16570867728950e",
     },
 }
 REFUSALS = {

@@ -22,12 +22,16 @@ AUDIT_KEY = env.required("AUDIT_KEY", why="the audit log is sealed with it; 50 r
 ALLOWED_HOSTS = env.words("ALLOWED_HOSTS", ("127.0.0.1", "localhost"))
 CSRF_TRUSTED_ORIGINS = env.words("CSRF_TRUSTED_ORIGINS")
 IS_HTTPS = env.flag("HTTPS", True)
-ADMIN_PATH = env.text("ADMIN_PATH", "admin/")
 PROXIES = env.whole("PROXIES", 0)  # in front of us, each adding to X-Forwarded-For; 0 = that header is anybody's word
+
+# --- The admin ----------------------------------------------------------------------------------------------------
+ADMIN_PATH = env.text("ADMIN_PATH", "admin/")
+ADMIN_NETWORKS = env.networks("ADMIN_NETWORKS")  # from where it is there at all; empty: from everywhere
+ADMIN_SESSION_MINUTES = env.whole("ADMIN_SESSION_MINUTES", 30, least=1)  # without a request in it
 
 # --- Applications -------------------------------------------------------------------------------------------------
 INSTALLED_APPS = [
-    "django.contrib.admin",
+    "spotopt.admin_config.StaffAdminConfig",
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.sessions",
@@ -55,6 +59,7 @@ MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "spotopt.requests.RequestIdMiddleware",
+    "spotopt.headers.Headers",
     "csp.middleware.CSPMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
@@ -160,6 +165,12 @@ MARKET_FETCH_PARALLELISM = env.whole("MARKET_FETCH_PARALLELISM", 5, least=1)
 MODEL_UPLOAD_LIMIT_MIB = env.whole("MODEL_UPLOAD_LIMIT_MIB", 64, least=1)
 SPOTOPT_DATA = env.path("SPOTOPT_DATA", BASE_DIR.parent / "shared" / "data")
 
+# --- History ------------------------------------------------------------------------------------------------------
+# decisions with their receipts, and the audit log, are kept for good
+RUN_RETENTION_DAYS = env.whole("RUN_RETENTION_DAYS", 90, least=7)
+PREDICTION_RETENTION_DAYS = env.whole("PREDICTION_RETENTION_DAYS", 180, least=30)
+COMPONENT_RUN_RETENTION_DAYS = env.whole("COMPONENT_RUN_RETENTION_DAYS", 30, least=2)  # the monitor shows a day
+
 # --- Safety -------------------------------------------------------------------------------------------------------
 IGNORE_TAGS = env.words("IGNORE_TAGS", ("spotopt:ignore", "cloudoptim:ignore"))
 
@@ -175,7 +186,7 @@ REST_FRAMEWORK: dict[str, Any] = {
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
     "DEFAULT_PAGINATION_CLASS": "spotopt.pagination.LimitOffset",
     "DEFAULT_FILTER_BACKENDS": ["django_filters.rest_framework.DjangoFilterBackend"],
-    "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
+    "DEFAULT_SCHEMA_CLASS": "spotopt.operations.Operations",
     "EXCEPTION_HANDLER": "spotopt.problems.handle",
     "UNAUTHENTICATED_USER": None,
     "DEFAULT_THROTTLE_CLASSES": ["accounts.throttling.CallerThrottle"],
@@ -207,6 +218,7 @@ SPECTACULAR_SETTINGS = {
         "spotopt.schema.say_how_it_refuses",
     ],
 }
+METRICS_TOKEN = env.text("METRICS_TOKEN")  # a scraper's; without one, /metrics is for platform keys and staff
 API_BODY_LIMIT_MIB = env.whole("API_BODY_LIMIT_MIB", 8, least=1)
 DATA_UPLOAD_MAX_MEMORY_SIZE = API_BODY_LIMIT_MIB * 2**20
 
@@ -227,10 +239,13 @@ CONTENT_SECURITY_POLICY = {
     }
 }
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = IS_HTTPS
-SESSION_COOKIE_HTTPONLY = True
+SESSION_COOKIE_HTTPONLY = CSRF_COOKIE_HTTPONLY = True  # htmx takes the token from the page, not from the cookie
 SESSION_COOKIE_SAMESITE = CSRF_COOKIE_SAMESITE = "Lax"
 SESSION_COOKIE_AGE = 12 * 3600
-SECURE_SSL_REDIRECT = env.flag("SECURE_SSL_REDIRECT", False)
+SECURE_SSL_REDIRECT = env.flag("SECURE_SSL_REDIRECT", IS_HTTPS)
+SECURE_REDIRECT_EXEMPT = [r"^healthz$", r"^readyz$"]  # who supervises us asks from inside
+# a proxy of ours ends TLS and says so; without one the header is anybody's word
+SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if PROXIES else None
 SECURE_HSTS_SECONDS = env.whole("SECURE_HSTS_SECONDS", 31_536_000 if IS_HTTPS else 0)
 SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = IS_HTTPS
 SECURE_CONTENT_TYPE_NOSNIFF = True
@@ -251,16 +266,25 @@ LOGGING = {
     "disable_existing_loggers": False,
     "filters": {"request": {"()": "spotopt.requests.RequestFilter"}},
     "formatters": {
-        "json": {"()": "spotopt.requests.json_formatter"},
-        "console": {"format": "%(asctime)s %(levelname)s %(name)s %(message)s"},
+        "json": {"()": "spotopt.redaction.JsonLine"},
+        "console": {"()": "spotopt.redaction.PlainLine"},
     },
     "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": LOG_FORMAT, "filters": ["request"]}},
     "root": {"handlers": ["stderr"], "level": LOG_LEVEL},
     "loggers": {
         "botocore": {"level": "WARNING"},
         "urllib3": {"level": "WARNING"},
+        # Django's own would mail reports and write to the console beside us
+        "django": {"handlers": [], "level": "INFO"},
         "django.request": {"level": "ERROR"},
+        "django.server": {"handlers": [], "level": "WARNING", "propagate": True},
+        # a server's access lines quote whole addresses; spotopt.requests writes one line for each answer instead
+        "uvicorn": {"handlers": [], "level": "INFO", "propagate": True},
+        "uvicorn.access": {"handlers": [], "level": "WARNING", "propagate": True},
+        "gunicorn.error": {"handlers": [], "level": "INFO", "propagate": True},
+        "gunicorn.access": {"handlers": [], "level": "WARNING", "propagate": True},
     },
 }
+DEFAULT_EXCEPTION_REPORTER_FILTER = "spotopt.redaction.ReportFilter"
 
 env.settle()

@@ -47,8 +47,13 @@ TIMETABLE = (
     # acting: the journal says what is due; a lost queue costs ten seconds, a lost worker its lease
     Entry("operations that are due", "pipelines.tasks.drive_due", every=timedelta(seconds=10)),
     Entry("what a crash has left", "pipelines.tasks.reconcile_all", every=2 * MINUTES),
+    # what is kept for a day only
+    Entry("keys of repeated requests that ran out", "accounts.tasks.forget_idempotency_keys", every=1 * HOURS),
     # the decisions
     Entry("evaluation of every active instance", "pipelines.tasks.evaluate_all", every=1 * HOURS),
+    Entry("savings of the day", "pipelines.tasks.keep_savings", every=1 * HOURS),
+    # what has had its time
+    Entry("old runs, predictions and sessions", "pipelines.tasks.keep_history", at=("50", "3")),
 )
 
 # Jobs of apps that stand below governance, or beside it, and so cannot report to governance.health themselves:

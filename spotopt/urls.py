@@ -13,6 +13,7 @@ from instances.api import urls as instances_api
 from mlregistry.api import urls as mlregistry_api
 from pipelines.api import urls as pipelines_api
 from spotopt import probes, problems
+from spotopt.prometheus import Scrape
 from spotopt.schema import Docs, Index, Schema
 
 api: list[URLPattern | URLResolver] = [
@@ -37,6 +38,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path(settings.ADMIN_PATH, admin.site.urls),
     path("healthz", probes.alive, name="healthz"),
     path("readyz", probes.ready, name="readyz"),
+    path("metrics", Scrape.as_view(), name="metrics"),
 ]
 
 handler400 = problems.page_bad

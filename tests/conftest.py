@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 import redis
+from django.contrib.auth.signals import user_logged_in
 from django.db import connections
 from django.test import TransactionTestCase
 from playwright.sync_api import Browser, sync_playwright
@@ -44,6 +45,19 @@ def _renew_database(_: TransactionTestCase) -> None:
 def _quick_passwords(settings: Any) -> None:
     """A hash that takes half a second on purpose is for people, not for tests."""
     settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+
+
+@pytest.fixture(autouse=True)
+def _staff_have_said_why_they_look() -> Iterator[None]:
+    """Or each story of the admin would begin with the form that asks; tests/accounts/test_staff_site.py fills it in."""
+
+    def say(request: Any, user: Any, **_: object) -> None:
+        if user.is_staff:
+            request.session["admin_reason"] = "a test asks"
+
+    user_logged_in.connect(say)
+    yield
+    user_logged_in.disconnect(say)
 
 
 @pytest.fixture(autouse=True)

@@ -31,6 +31,7 @@ from accounts.api.bodies import (
 from accounts.authentication import HasCaller, caller_of, requires
 from accounts.aws.errors import NoIdentity
 from accounts.domain import Environment, Role, Scope
+from accounts.idempotency import Repeatable
 from accounts.models import AwsAccount
 from accounts.ownership import NAME_A_CUSTOMER, Owned, owned_or_404
 from accounts.refusals import Conflict, DependencyDown, Unusable
@@ -65,8 +66,11 @@ class AccountFilters(StrictFilters):
 
 
 @extend_schema_view(get=extend_schema(examples=[examples.ACCOUNT]))
-class AccountList(ManagedByAdmins, Owned, generics.ListAPIView[AwsAccount]):
+class AccountList(ManagedByAdmins, Repeatable, Owned, generics.ListAPIView[AwsAccount]):
     """The AWS accounts of the organization, those out of use included."""
+
+    holds_secrets = True
+    look = "It held the ExternalId: GET state.done.location, which shows that to whoever may manage accounts."
 
     queryset = AwsAccount.objects.order_by("name", "pk")
     serializer_class = CloudAccountSerializer
@@ -183,7 +187,7 @@ def _wanted_form(request: Request) -> TemplateFormat:
     return TemplateFormat(form)
 
 
-class Validation(APIView):
+class Validation(Repeatable):
     """Try the account's role: does it open for us, stay shut for others, and allow what we need?"""
 
     permission_classes = (MANAGES,)

@@ -2,12 +2,14 @@ from accounts.models.clouds import AwsAccount
 from accounts.models.entrance import Invitation, RecoveryCode, TokenFamily
 from accounts.models.people import ApiKey, Membership, Organization, User
 from accounts.models.records import AuditEntry, AuditSeal
+from accounts.models.requests import IdempotencyKey
 
 __all__ = [
     "ApiKey",
     "AuditEntry",
     "AuditSeal",
     "AwsAccount",
+    "IdempotencyKey",
     "Invitation",
     "Membership",
     "Organization",

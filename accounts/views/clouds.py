@@ -6,23 +6,20 @@ from typing import Any
 
 from django.conf import settings
 from django.contrib import messages
-from django.core.paginator import Paginator
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import redirect, render
 from django.utils import timezone
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
-from accounts import onboarding, proof, walk
+from accounts import lists, onboarding, proof, walk
 from accounts.authentication import Caller, caller_of, signed_in
 from accounts.aws.errors import NoIdentity
-from accounts.cloud_forms import EnrolForm, ListForm, RoleForm, SettingsForm, listed
+from accounts.cloud_forms import AccountsForm, EnrolForm, RoleForm, SettingsForm, listed
 from accounts.domain import Environment, Role
 from accounts.models import AwsAccount
 from accounts.ownership import owned, owned_or_404
 from accounts.role_template import NoInstallation, TemplateFormat, expected_role_arn, role_template
-from accounts.sheets import sheet
 
-ROWS_A_PAGE = 50
 VALIDATION_SECONDS = 25  # below the 30 after which servers in front of us give up
 COLUMNS = (
     *("name", "account_id", "environment", "regions", "read_role_arn"),
@@ -32,26 +29,15 @@ COLUMNS = (
 
 @require_GET
 @signed_in()
-def accounts(request: HttpRequest) -> HttpResponse:
+def accounts(request: HttpRequest) -> HttpResponseBase:
     """All accounts of the organization; filters, order and page stand in the address."""
-    form = ListForm(request.GET)
-    wanted = form.cleaned_data if form.is_valid() else {}
-    rows = listed(owned(AwsAccount, caller_of(request)), wanted)
-    if request.GET.get("format") == "csv":
-        written = ({**row, "regions": " ".join(row["regions"])} for row in rows.values(*COLUMNS))
-        text = sheet(written, COLUMNS)
-        named = {"Content-Disposition": 'attachment; filename="accounts.csv"'}
-        return HttpResponse(text, content_type="text/csv; charset=utf-8", headers=named)
-    context = {
-        "section": "accounts",
-        "form": form,
-        "page": Paginator(rows, ROWS_A_PAGE).get_page(request.GET.get("page")),
-        "sort": wanted.get("sort") or "name",
-        "address": _address(request),
-        "is_filtered": any(value for name, value in wanted.items() if name != "sort"),
-        "may_manage": _may_manage(caller_of(request)),
-    }
-    return render(request, "accounts/accounts.html" + ("#rows" if _wants_part(request) else ""), context)
+    form = AccountsForm(request.GET)
+    rows = listed(owned(AwsAccount, caller_of(request)), form.wanted)
+    if lists.wants_sheet(request):
+        return lists.sheet(request, rows, form, name="accounts", columns=COLUMNS, row=_row)
+    page = lists.by_number(rows.defer("validation"), form, "accounts")
+    context = {"section": "accounts", "may_manage": _may_manage(caller_of(request)), **lists.context(form, page)}
+    return render(request, "accounts/accounts.html" + ("#rows" if lists.wants_part(request) else ""), context)
 
 
 @require_http_methods(["GET", "POST"])
@@ -141,7 +127,7 @@ def validate(request: HttpRequest, pk: int) -> HttpResponse:
             onboarding.validate(found, by=caller, now=timezone.now(), seconds=VALIDATION_SECONDS)
     except (NoIdentity, onboarding.TookTooLong, onboarding.ChangedMeanwhile) as error:
         refusal = str(error)
-    if _wants_part(request) or refusal:
+    if lists.wants_part(request) or refusal:
         return _account_page(request, found, caller, refusal)
     return redirect("accounts:account", pk=found.pk)
 
@@ -194,7 +180,7 @@ def _account_page(request: HttpRequest, found: AwsAccount, caller: Caller, refus
         "is_owner": caller.role is Role.OWNER,
         "other_environment": next(e.value for e in Environment if e.value != found.environment),
     }
-    return render(request, "accounts/account.html" + ("#account" if _wants_part(request) else ""), context)
+    return render(request, "accounts/account.html" + ("#account" if lists.wants_part(request) else ""), context)
 
 
 def _own(caller: Caller, pk: int) -> AwsAccount:
@@ -205,15 +191,5 @@ def _may_manage(caller: Caller) -> bool:
     return caller.role is not None and caller.role.includes(Role.ADMIN)
 
 
-def _wants_part(request: HttpRequest) -> bool:
-    """A partial for htmx, but the whole page when history asks for it again."""
-    htmx = request.htmx  # type: ignore[attr-defined]
-    return bool(htmx) and not htmx.history_restore_request and not htmx.boosted
-
-
-def _address(request: HttpRequest) -> str:
-    """The page's query without page, sort and format, for links that add theirs."""
-    query = request.GET.copy()
-    for name in ("page", "sort", "format"):
-        query.pop(name, None)
-    return query.urlencode()
+def _row(account: AwsAccount) -> dict[str, Any]:
+    return {**{name: getattr(account, name) for name in COLUMNS}, "regions": " ".join(account.regions)}

@@ -2,26 +2,26 @@
 
 from __future__ import annotations
 
+import functools
 from datetime import datetime, timedelta
 from typing import Any
 
 from django import forms
 from django.contrib import messages
-from django.core.paginator import Paginator
 from django.db import transaction
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import redirect, render
 from django.utils import timezone
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST
 
-from accounts import audit, keys
+from accounts import audit, keys, listing, lists
 from accounts.authentication import Caller, caller_of, signed_in
 from accounts.domain import GRANTED, Role, Scope
+from accounts.listing import KeysForm
 from accounts.models import ApiKey
 from accounts.ownership import owned, owned_or_404
 
-ROWS_A_PAGE = 50
 MEANINGS = {
     Scope.READ: "see what people with the role viewer see",
     Scope.PREDICT: "ask the model",
@@ -45,21 +45,25 @@ class KeyForm(forms.Form):
 @never_cache
 @require_http_methods(["GET", "POST"])
 @signed_in(Role.ADMIN)
-def keys_page(request: HttpRequest) -> HttpResponse:
+def keys_page(request: HttpRequest) -> HttpResponseBase:
     """All keys of the organization, the newest first; a POST makes one and shows it, this once."""
-    caller = caller_of(request)
+    caller, now, wanted = caller_of(request), timezone.now(), KeysForm(request.GET)
     form = KeyForm(request.POST if request.method == "POST" else None)
-    made, text = _made(caller, form, now=timezone.now()) if form.is_bound and form.is_valid() else (None, "")
-    rows = owned(ApiKey, caller).select_related("created_by").order_by("-created_at")
+    made, text = _made(caller, form, now=now) if form.is_bound and form.is_valid() else (None, "")
+    rows = listing.keys(owned(ApiKey, caller), wanted.wanted, now=now)
+    if lists.wants_sheet(request):
+        row = functools.partial(listing.key_row, now=now)
+        return lists.sheet(request, rows, wanted, name="keys", columns=listing.KEY_COLUMNS, row=row)
     context = {
+        **lists.context(wanted, lists.by_number(rows, wanted, "keys")),
         "section": "keys",
+        "list": wanted,
         "form": KeyForm() if made else form,
         "made": made,
         "text": text,
-        "page": Paginator(rows, ROWS_A_PAGE).get_page(request.GET.get("page")),
-        "now": timezone.now(),
+        "now": now,
     }
-    return render(request, "accounts/keys.html", context)
+    return render(request, "accounts/keys.html" + ("#rows" if lists.wants_part(request) else ""), context)
 
 
 @require_POST

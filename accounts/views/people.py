@@ -9,16 +9,17 @@ from django.contrib import messages
 from django.contrib.auth import login
 from django.contrib.auth.forms import BaseUserCreationForm
 from django.db import transaction
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils import timezone
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST
 
-from accounts import people, sessions
+from accounts import listing, lists, people, sessions
 from accounts.authentication import caller_of, signed_in
 from accounts.domain import Role
+from accounts.listing import PeopleForm
 from accounts.models import Invitation, Membership, User
 from accounts.ownership import owned, owned_or_404
 
@@ -29,6 +30,7 @@ ROLES = [
     (Role.OWNER.value, "owner: people too"),
 ]
 LAST_OWNER = "An organization keeps at least one owner. Make somebody else an owner first."
+MOST_INVITATIONS = 100  # open at once and shown, the newest first
 BACKEND = "django.contrib.auth.backends.ModelBackend"
 
 
@@ -50,7 +52,7 @@ class NewPersonForm(BaseUserCreationForm):
 @never_cache
 @require_http_methods(["GET", "POST"])
 @signed_in(Role.OWNER)
-def people_page(request: HttpRequest) -> HttpResponse:
+def people_page(request: HttpRequest) -> HttpResponseBase:
     """Members and open invitations; a POST invites, and shows the link, this once."""
     caller = caller_of(request)
     form = InvitationForm(request.POST if request.method == "POST" else None)
@@ -60,17 +62,23 @@ def people_page(request: HttpRequest) -> HttpResponse:
         role = Role(form.cleaned_data["role"])
         made, text = people.invite(caller.organization, form.cleaned_data["email"], role, by=caller, now=timezone.now())
         link = request.build_absolute_uri(reverse("accounts:invitation", args=[text]))
+    wanted = PeopleForm(request.GET)
+    rows = listing.people(owned(Membership, caller), wanted.wanted)
+    if lists.wants_sheet(request):
+        columns, row = listing.PEOPLE_COLUMNS, listing.person_row
+        return lists.sheet(request, rows, wanted, name="people", columns=columns, row=row)
     invitations = owned(Invitation.objects.open(at=timezone.now()), caller).select_related("invited_by")
     context = {
+        **lists.context(wanted, lists.by_number(rows, wanted, "members")),
         "section": "people",
+        "list": wanted,
         "form": InvitationForm() if made else form,
         "made": made,
         "link": link,
-        "memberships": owned(Membership, caller).select_related("user").order_by("user__username"),
-        "invitations": invitations,
+        "invitations": invitations[:MOST_INVITATIONS],
         "roles": ROLES,
     }
-    return render(request, "accounts/people.html", context)
+    return render(request, "accounts/people.html" + ("#rows" if lists.wants_part(request) else ""), context)
 
 
 @require_POST

@@ -17,6 +17,7 @@ from django.views.decorators.http import require_POST
 
 from accounts import audit, sessions
 from accounts.authentication import person
+from accounts.staff_site import is_from_here
 from accounts.throttling import wait_to_sign_in
 
 
@@ -38,6 +39,13 @@ class SignIn(auth_views.LoginView):
     template_name = "accounts/sign_in.html"
     authentication_form = SignInForm
     redirect_authenticated_user = True
+
+    def get_default_redirect_url(self) -> str:
+        """Staff who belong to no organization have no page but the admin."""
+        belongs = sessions.active(self.request) is not None
+        return (
+            reverse("admin:index") if self.request.user.is_staff and not belongs else super().get_default_redirect_url()
+        )
 
     def form_valid(self, form: auth_forms.AuthenticationForm) -> HttpResponse:
         response = super().form_valid(form)
@@ -70,7 +78,7 @@ def work_in(request: HttpRequest) -> HttpResponse:
 
 def admin_sign_in(request: HttpRequest) -> HttpResponse:
     """The admin's own sign-in is ours; for somebody who is in, and may not, the admin is not there."""
-    if request.user.is_authenticated:
+    if request.user.is_authenticated or not is_from_here(request):
         raise Http404
     query = request.META.get("QUERY_STRING", "")
     return redirect(reverse("accounts:sign-in") + (f"?{query}" if query else ""))

@@ -62,7 +62,7 @@ class AuditLog(generics.ListAPIView[AuditEntry]):
     def get_queryset(self) -> QuerySet[AuditEntry]:
         if getattr(self, "swagger_fake_view", False):  # the schema is drawn without a caller
             return AuditEntry.objects.none()
-        return audit_log.listed(audit_log.readable(caller_of(self.request)), {})
+        return audit_log.readable(caller_of(self.request)).order_by("-id")
 
 
 class HeadRequest(Strict):

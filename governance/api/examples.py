@@ -27,6 +27,34 @@ _RUN = {
     "detail": "",
 }
 
+_LIMITS = {"min_zones": 2, "min_savings_percent": "15"}
+_SET = {
+    "level": "account",
+    "id": 2,
+    "name": "shop",
+    "version": 3,
+    "overrides": _LIMITS,
+    "changed_at": "2026-11-18T12:00:00.000000Z",
+    "changed_by": "alice",
+}
+_EFFECTIVE = {
+    "min_zones": {"value": 2, "set_by": "account"},
+    "min_safety_score": {"value": 0.8, "set_by": "organization"},
+    "cool_down_hours": {"value": 12.0, "set_by": "default"},
+}
+_CHANGE = {
+    "at": "2026-11-18T12:00:00.000000Z",
+    "actor": "alice",
+    "before": {"min_zones": 3},
+    "after": _LIMITS,
+}
+
+SET_POLICY = OpenApiExample("Of an account", value=_SET, response_only=True)
+POLICY = OpenApiExample(
+    "Of an account; `effective` shortened", value={**_SET, "effective": _EFFECTIVE}, response_only=True
+)
+LIMITS = OpenApiExample("Two zones are enough here", value={"version": 2, "overrides": _LIMITS}, request_only=True)
+POLICY_CHANGE = OpenApiExample("Two limits", value=_CHANGE, response_only=True)
 ENTRY = OpenApiExample(
     "A policy was changed",
     value={

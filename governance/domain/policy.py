@@ -224,21 +224,31 @@ class Policy:
             if not isinstance(given, Mapping):
                 problems.append(f"{level}: the overrides are {given!r}, not an object")
                 continue
-            for name, value in given.items():
-                if name not in READERS:
-                    problems.append(f"{level}: there is no limit called {name!r}")
-                    continue
-                try:
-                    values[name] = READERS[name](value)
-                    origin[name] = level
-                except ValueError as wrong:
-                    problems.append(f"{level}: {name} {wrong}")
+            taken, faults = read(given)
+            values |= taken
+            origin |= dict.fromkeys(taken, level)
+            problems += [f"{level}: {fault}" for fault in faults.values()]
         if problems:
             raise PolicyError(problems)
         return replace(self, **values, set_by=origin)
 
     def origin_of(self, name: str) -> str:
         return self.set_by.get(name, DEFAULT)
+
+
+def read(given: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, str]]:
+    """The values of an overrides object, and a sentence for each name that cannot be taken."""
+    values: dict[str, Any] = {}
+    faults: dict[str, str] = {}
+    for name, value in given.items():
+        if name not in READERS:
+            faults[name] = f"there is no limit called {name!r}"
+            continue
+        try:
+            values[name] = READERS[name](value)
+        except ValueError as wrong:
+            faults[name] = f"{name} {wrong}"
+    return values, faults
 
 
 def as_overrides(policy: Policy) -> dict[str, Any]:

@@ -18,4 +18,10 @@ class ComponentRun(models.Model):
 
     class Meta:
         ordering = ["-started_at"]
-        indexes = [models.Index(fields=["component", "-started_at"], name="component_runs")]
+        indexes = [
+            # the figures of a day are read from the index alone
+            models.Index(
+                fields=["component", "-started_at"], include=["ended_at", "is_success"], name="component_runs"
+            ),
+            models.Index(fields=["-started_at", "-id"], name="runs_newest_first"),
+        ]

@@ -20,6 +20,7 @@ class OptimizationPolicy(models.Model):
     organization = models.ForeignKey(Organization, on_delete=models.CASCADE, related_name="policies")
     account = models.ForeignKey(AwsAccount, null=True, blank=True, on_delete=models.CASCADE, related_name="policies")
     overrides = models.JSONField(default=dict)  # checked by governance.domain.policy
+    version = models.PositiveIntegerField(default=1)  # whoever changes it says which one was looked at
     changed_at = models.DateTimeField(auto_now=True)
     changed_by = models.ForeignKey(User, null=True, blank=True, on_delete=models.SET_NULL)
 

@@ -13,6 +13,7 @@ from rest_framework.views import APIView
 
 from accounts.authentication import CallerKind, HasCaller, caller_of, requires
 from accounts.domain import Role, Scope
+from accounts.idempotency import Repeatable
 from accounts.refusals import Unusable
 from instances.api.bodies import FetchOrderSerializer, FetchRequest
 from instances.domain.market import DataType
@@ -32,7 +33,7 @@ class KeepsTheMarket(requires(scope=Scope.MANAGE, role=Role.VIEWER)):  # type: i
         return bool(super().has_permission(request, view))
 
 
-class Fetch(APIView):
+class Fetch(Repeatable):
     """Fetch market data now. While the same is being fetched, that fetch is answered."""
 
     permission_classes: tuple[type[HasCaller], ...] = (KeepsTheMarket,)

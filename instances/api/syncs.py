@@ -10,10 +10,10 @@ from rest_framework import serializers, status
 from rest_framework.permissions import SAFE_METHODS, BasePermission
 from rest_framework.request import Request
 from rest_framework.response import Response
-from rest_framework.views import APIView
 
 from accounts.authentication import HasCaller, caller_of, requires
 from accounts.domain import Role, Scope
+from accounts.idempotency import Repeatable
 from accounts.models import AwsAccount
 from accounts.ownership import owned_or_404
 from accounts.refusals import Conflict
@@ -80,7 +80,7 @@ QUEUED = OpenApiExample("Waits for a worker", value=_QUEUED, response_only=True,
 DONE = OpenApiExample("Read whole", value=_DONE, response_only=True, status_codes=["200"])
 
 
-class Sync(APIView):
+class Sync(Repeatable):
     """The inventory that was asked for last."""
 
     def get_permissions(self) -> list[BasePermission]:

@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import difflib
 import math
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from typing import Any
+from urllib.parse import urlencode
 
 import numpy as np
 from django import forms
@@ -28,6 +30,7 @@ USUAL_TYPE = "m5.large"  # shown first where it is known: most people know what 
 SILENT = timedelta(hours=26)  # AWS repeats each price about once a day
 # a policy's own limits where it sets none; on a page they only colour
 OLDEST_PRICE, OLDEST_RATING, OLDEST_LIST = timedelta(hours=2), timedelta(hours=26), timedelta(hours=50)
+LIST_SORTS = ("type", "hour", "since", "change")  # of the On-Demand list
 BAND_TONES = ("good", "warn", "warn", "bad", "bad")  # under 5 %, 5 to 15 %, above
 
 
@@ -39,6 +42,7 @@ class Wanted:
     instance_type: str
     days: int
     family: str
+    sort: str = "hour"  # of the On-Demand list
 
 
 class PricesForm(forms.Form):
@@ -62,6 +66,8 @@ class PricesForm(forms.Form):
         widget=forms.TextInput(attrs={"list": "families", "autocomplete": "off", "spellcheck": "false"}),
     )
 
+    sort = forms.ChoiceField(required=False, choices=[(w, w) for name in LIST_SORTS for w in (name, f"-{name}")])
+
     def __init__(self, data: Mapping[str, str]) -> None:
         super().__init__(data)
         self.fields["region"].choices = [(r, r) for r in settings.MARKET_REGIONS]  # type: ignore[attr-defined]
@@ -74,7 +80,13 @@ class PricesForm(forms.Form):
             instance_type=said.get("type") or "",
             days=said.get("days") or 7,
             family=said.get("family") or "",
+            sort=said.get("sort") or "hour",
         )
+
+    def address(self, shown: Wanted) -> str:
+        """The query of what is shown, without the order of its list."""
+        asked = {"region": shown.region, "type": shown.instance_type, "days": shown.days, "family": shown.family}
+        return urlencode(asked)
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +123,19 @@ class ListPrice:
     effective_at: datetime
     fetched_at: datetime
     is_shown: bool  # it is the page's type
+    before_micro: int | None = None  # the list price that this one followed; None: none is known
+
+    @property
+    def change_percent(self) -> float | None:
+        return None if self.before_micro is None else 100 * (self.usd_micro / self.before_micro - 1)
+
+
+LIST_ORDERS: dict[str, Callable[[ListPrice], Any]] = {
+    "type": lambda row: row.instance_type,
+    "hour": lambda row: row.usd_micro,
+    "since": lambda row: row.effective_at,
+    "change": lambda row: row.change_percent or 0.0,  # what has not changed lies between up and down
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,7 +190,7 @@ def explore(wanted: Wanted, *, names: QuerySet[ZoneName], now: datetime) -> Expl
     """The page for `wanted`; `names` are the zone names that its reader may see."""
     types = tuple(_types(wanted.region))
     chosen = wanted.instance_type or (USUAL_TYPE if USUAL_TYPE in types or not types else types[0])
-    wanted = Wanted(wanted.region, chosen, wanted.days, wanted.family or family_of(chosen))
+    wanted = replace(wanted, instance_type=chosen, family=wanted.family or family_of(chosen))
     fresh = quotes.freshness(wanted.region, now=now)
     listed = _list_prices(wanted)
     ratings = _ratings(wanted)
@@ -310,12 +335,15 @@ def _list_prices(wanted: Wanted) -> list[ListPrice]:
 
 
 def _newest(listed: Sequence[ListPrice], wanted: Wanted, now: datetime) -> tuple[ListPrice, ...]:
-    """The price in force of each of the family's types, the cheapest first."""
-    newest: dict[str, ListPrice] = {}
+    """The price in force of each of the family's types with the one before it, in the order asked for."""
+    past: dict[str, list[ListPrice]] = {}
     for row in listed:
         if row.effective_at <= now and family_of(row.instance_type) == wanted.family:
-            newest.setdefault(row.instance_type, row)
-    return tuple(sorted(newest.values(), key=lambda row: (row.usd_micro, row.instance_type)))
+            past.setdefault(row.instance_type, []).append(row)
+    newest = (replace(rows[0], before_micro=next((row.usd_micro for row in rows[1:]), None)) for rows in past.values())
+    key = LIST_ORDERS[wanted.sort.removeprefix("-")]
+    rows = sorted(newest, key=lambda row: row.instance_type)
+    return tuple(sorted(rows, key=key, reverse=wanted.sort.startswith("-")))
 
 
 def _limit(own: Sequence[ListPrice], end: float) -> Series | None:

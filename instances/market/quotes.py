@@ -6,12 +6,13 @@ known is absent from the answer: no default stands in for it.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
 import numpy as np
+from django.db import connection
 from django.db.models import F, Max, Q, Subquery
 from numpy.typing import NDArray
 from psycopg import sql
@@ -37,6 +38,16 @@ HISTORIES = sql.SQL(
     WHERE pool.region = {region} AND pool.product = {product} AND ({pools}::integer[] IS NULL OR pool.id = ANY({pools}))
     """
 )
+
+
+# one index look-up for each pool, newest partition first
+NOW = """
+    SELECT pool.instance_type, pool.zone_id, pool.product, change.usd_micro
+    FROM instances_pool AS pool CROSS JOIN LATERAL (
+        SELECT usd_micro FROM instances_spotprice WHERE pool_id = pool.id AND at <= %s ORDER BY at DESC LIMIT 1
+    ) AS change
+    WHERE pool.instance_type = ANY(%s) AND pool.zone_id = ANY(%s)
+"""
 
 
 class PoolRow(NamedTuple):
@@ -134,6 +145,16 @@ def _offsets(counts: NDArray[np.int64]) -> NDArray[np.int64]:
     return np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
 
 
+def spot_now(types: Iterable[str], zones: Iterable[str], *, at: datetime) -> dict[tuple[str, str, str], int]:
+    """The price in force of each pool of those types in those zones that ever had one, in micro-dollars.
+
+    By (instance type, zone id, product), whatever the regions.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute(NOW, [at, list(types), list(zones)])
+        return {(name, zone_id, product): usd_micro for name, zone_id, product, usd_micro in cursor.fetchall()}
+
+
 def pool_rows(region: str, product: Product = Product.LINUX) -> list[PoolRow]:
     """The pools that ingest has met in a region, by ascending id."""
     rows = Pool.objects.filter(region=region, product=product.value).order_by("id")
@@ -178,6 +199,14 @@ def freshness(region: str, *, now: datetime) -> Freshness:
             catalogue_at=latest(FetchSource.CATALOGUE, ""),
         )
     )
+
+
+def through(sources: Collection[FetchSource], regions: Collection[str]) -> dict[tuple[str, str], datetime]:
+    """Through when each source is known whole, by source and region; absent where it never was. The Advisor's region
+    is empty: its file covers all."""
+    whole = MarketFetch.objects.whole().filter(source__in=sources, region__in=["", *regions])
+    rows = whole.order_by().values_list("source", "region").annotate(latest=Max("through"))
+    return {(source, region): latest for source, region, latest in rows if latest}
 
 
 def specs() -> dict[str, InstanceSpec]:

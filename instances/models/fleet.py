@@ -140,6 +140,9 @@ class Instance(models.Model):
     health_path = models.CharField(max_length=200, blank=True)
     policy_overrides = models.JSONField(default=dict, blank=True)
     last_switched_at = models.DateTimeField(null=True, blank=True)
+    settings_version = models.PositiveIntegerField(default=0)  # whoever changes them says which one was looked at
+    settings_changed_at = models.DateTimeField(null=True, blank=True)
+    settings_changed_by = models.CharField(max_length=160, blank=True)
 
     objects = InstanceQuerySet.as_manager()
 

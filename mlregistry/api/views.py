@@ -19,6 +19,7 @@ from rest_framework.views import APIView
 
 from accounts.authentication import Caller, caller_of, requires
 from accounts.domain import Role, Scope
+from accounts.idempotency import Repeatable
 from accounts.models import AwsAccount
 from accounts.ownership import Owned, owned
 from accounts.refusals import Unusable
@@ -41,7 +42,7 @@ BACK, AHEAD = timedelta(hours=1), timedelta(days=7)
 Zones = dict[tuple[str, str], str]  # (account id, zone name) → zone id
 
 
-class Predict(APIView):
+class Predict(Repeatable):
     """Up to 1000 predictions in one call."""
 
     permission_classes = (requires(scope=Scope.PREDICT, role=Role.VIEWER),)
@@ -60,7 +61,7 @@ class Predict(APIView):
         return _json({"prediction_type": wanted.prediction_type, "predictions": answers})
 
 
-class PredictSpotInterruption(APIView):
+class PredictSpotInterruption(Repeatable):
     """The same for one launch."""
 
     permission_classes = (requires(scope=Scope.PREDICT, role=Role.VIEWER),)

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
+
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
+from django.db.models import Q
 
 from accounts.models import Organization
 from instances.models import Pool
@@ -57,6 +60,14 @@ class RegionScoring(models.Model):
         constraints = [models.UniqueConstraint(fields=["region", "product"], name="region_scoring_once")]
 
 
+class Outcome(StrEnum):
+    """What became of a launch within the horizon."""
+
+    INTERRUPTED = "interrupted"
+    SURVIVED = "survived"
+    CENSORED = "censored"  # it ended otherwise before the horizon did: neither right nor wrong
+
+
 class Prediction(models.Model):
     """A prediction that a decision or an API call used; its outcome comes later."""
 
@@ -72,7 +83,15 @@ class Prediction(models.Model):
     latency_ms = models.FloatField()
     created_at = models.DateTimeField(auto_now_add=True)
     horizon_seconds = models.IntegerField(null=True)
+    is_shadow = models.BooleanField(default=False)  # asked beside the model that was decided by; nothing followed it
+    outcome = models.CharField(
+        max_length=12, null=True, blank=True, choices={o.value: o.value for o in Outcome}
+    )  # None: not known, or not yet
 
     class Meta:
         ordering = ["-id"]
-        indexes = [models.Index(fields=["organization", "-id"], name="prediction_by_organization")]
+        indexes = [
+            models.Index(fields=["organization", "-id"], name="prediction_by_organization"),
+            models.Index(fields=["model", "-created_at"], name="prediction_by_model"),
+            models.Index(fields=["model", "-id"], condition=Q(outcome__isnull=False), name="prediction_with_outcome"),
+        ]

@@ -7,7 +7,8 @@ from enum import StrEnum
 from django.db import models
 from django.db.models import Q
 
-from accounts.models import User
+from accounts.models import AwsAccount, Organization, User
+from instances.models import Instance
 
 
 class ModelType(StrEnum):
@@ -18,6 +19,11 @@ class ModelStatus(StrEnum):
     TESTING = "testing"  # LAB and shadow only
     GRADUATED = "graduated"  # may be active, or assigned in PROD
     REJECTED = "rejected"  # never used
+
+
+class AssignmentKind(StrEnum):
+    SERVING = "serving"  # its predictions are the ones that are decided by
+    SHADOW = "shadow"  # asked beside on every decision, and only logged
 
 
 class ModelFile(models.Model):
@@ -52,6 +58,7 @@ class ModelVersion(models.Model):
     uploaded_by = models.ForeignKey(User, null=True, blank=True, on_delete=models.SET_NULL)
     activated_at = models.DateTimeField(null=True, blank=True)
     trial = models.JSONField(default=dict, blank=True)  # what the last activation trial saw
+    deleted_at = models.DateTimeField(null=True, blank=True)  # in no list any more; its decisions can still be replayed
 
     class Meta:
         ordering = ["-uploaded_at"]
@@ -63,10 +70,51 @@ class ModelVersion(models.Model):
             models.CheckConstraint(
                 condition=Q(is_active=False) | Q(status=ModelStatus.GRADUATED.value), name="active_model_is_graduated"
             ),
+            models.CheckConstraint(
+                condition=Q(is_active=False) | Q(deleted_at=None), name="active_model_is_not_deleted"
+            ),
         ]
 
     def __str__(self) -> str:
         return f"{self.name} {self.version}"
+
+
+class Assignment(models.Model):
+    """A model that an organization put before the active one, or in shadow beside it.
+
+    For one instance, or for a share of the account's instances that is drawn by hash. The instance's own wins.
+    """
+
+    organization = models.ForeignKey(Organization, on_delete=models.CASCADE, related_name="assignments")
+    model = models.ForeignKey(ModelVersion, on_delete=models.PROTECT, related_name="assignments")
+    account = models.ForeignKey(AwsAccount, on_delete=models.CASCADE, related_name="assignments")
+    instance = models.ForeignKey(Instance, null=True, blank=True, on_delete=models.CASCADE, related_name="assignments")
+    share = models.FloatField(null=True, blank=True)  # of the account's instances, in (0, 1]; None: the one instance
+    kind = models.CharField(max_length=8, choices={k.value: k.value for k in AssignmentKind})
+    assigned_by = models.ForeignKey(User, null=True, blank=True, on_delete=models.SET_NULL)  # None: a key
+    assigned_at = models.DateTimeField()
+
+    class Meta:
+        ordering = ["-assigned_at"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["instance", "kind"], condition=Q(instance__isnull=False), name="one_model_per_instance_and_kind"
+            ),
+            models.UniqueConstraint(
+                fields=["account", "kind"], condition=Q(instance=None), name="one_share_per_account_and_kind"
+            ),
+            models.CheckConstraint(
+                condition=Q(instance__isnull=False, share=None) | Q(instance=None, share__gt=0, share__lte=1),
+                name="assigned_to_an_instance_or_a_share",
+            ),
+            models.CheckConstraint(
+                condition=Q(kind__in=[k.value for k in AssignmentKind]), name="assignment_kind_known"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        to = self.instance or f"{self.share:.0%} of {self.account}"
+        return f"{self.model} ({self.kind}) for {to}"
 
 
 class FeatureStatistics(models.Model):

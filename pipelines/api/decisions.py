@@ -15,10 +15,10 @@ from drf_spectacular.utils import OpenApiExample, extend_schema, extend_schema_v
 from pydantic_core import to_json
 from rest_framework import generics, serializers
 from rest_framework.request import Request
-from rest_framework.views import APIView
 
 from accounts.authentication import Caller, caller_of, requires
 from accounts.domain import Role, Scope
+from accounts.idempotency import Repeatable
 from accounts.models import AwsAccount
 from accounts.ownership import NAME_A_CUSTOMER, Owned, owned_or_404
 from accounts.refusals import TooLarge, Unusable
@@ -118,7 +118,7 @@ RESPONSE = {
 }
 
 
-class SpotOptimize(APIView):
+class SpotOptimize(Repeatable):
     """Rank Spot pools for workloads and spread their instances; nothing is launched."""
 
     permission_classes = (requires(scope=Scope.DECIDE, role=Role.OPERATOR),)

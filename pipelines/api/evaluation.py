@@ -9,11 +9,11 @@ from rest_framework import status
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.reverse import reverse
-from rest_framework.views import APIView
 
 from accounts import audit
 from accounts.authentication import caller_of, requires
 from accounts.domain import Role, Scope
+from accounts.idempotency import Repeatable
 from accounts.ownership import owned_or_404
 from accounts.refusals import Conflict
 from accounts.wire import Strict
@@ -28,7 +28,7 @@ class EvaluationRequest(Strict):
     """Nothing need be said."""
 
 
-class Evaluation(APIView):
+class Evaluation(Repeatable):
     """Evaluate an instance now. While one evaluation is open a second request joins it."""
 
     permission_classes = (requires(scope=Scope.DECIDE, role=Role.OPERATOR),)

@@ -28,6 +28,10 @@ _INSTANCE = {
     "health_port": 80,
     "health_path": "/health",
     "policy_overrides": {},
+    "assigned_model": MODEL,
+    "settings_version": 4,
+    "settings_changed_at": "2026-11-01T09:00:00.000000Z",
+    "settings_changed_by": "alice",
     "last_switched_at": None,
     "seen_at": "2026-11-18T11:55:00.000000Z",
     "vanished_at": None,
@@ -95,13 +99,15 @@ _SIDE = {
     "model": MODEL,
     "decisions": 240,
     "switches": 31,
-    "mean_interruption_probability": 0.021,
-    "savings_usd_per_month": "2210.40",
+    "last_decided_at": "2026-11-20T12:00:00.000000Z",
+    "interruption_probability": {"n": 60, "value": 0.021, "low": 0.017, "high": 0.025},
+    "savings_usd_per_month": {"n": 60, "value": "2210.40", "low": "1702.11", "high": "2718.69"},
 }
 _COMPARISON = {
     "a": _SIDE,
     "b": {**_SIDE, "model": {"model_id": 4, "name": "interruption", "version": "1.1"}, "switches": 29},
     "agreement": {"judged": 60, "agreed": 58, "share": 0.967, "low": 0.886, "high": 0.991},
+    "gain_usd_per_month": {"n": 60, "value": "-81.20", "low": "-171.92", "high": "9.52"},
     "differences": [
         {
             "instance_id": "i-0a1b2c3d4e5f60718",
@@ -115,6 +121,17 @@ _COMPARISON = {
     "calibration": None,
 }
 
+SETTINGS = OpenApiExample(
+    "Where it says that it is well, and a wider limit",
+    request_only=True,
+    value={
+        "settings_version": 3,
+        "health_port": 80,
+        "health_path": "/health",
+        "stateless": True,
+        "policy_overrides": {"max_interruption_probability": 0.1},
+    },
+)
 INSTANCE = OpenApiExample("An On-Demand machine that could move", value=_INSTANCE, response_only=True)
 EXPERIMENT = OpenApiExample("A decision to switch", value=_EXPERIMENT, response_only=True)
 RECEIPT = OpenApiExample(
@@ -150,6 +167,67 @@ ANSWERED_WHOLE = OpenApiExample(
         "engine_version": "1",
         "request": {"request_id": "web-2026-11-20", "requirements": [{"name": "web", "region": "eu-west-3"}]},
         "response": {"request_id": "web-2026-11-20", "decision_type": "spot_optimize", "recommendations": []},
+    },
+    response_only=True,
+)
+
+_SUM = {
+    "name": "all",
+    "instances": 42,
+    "spot": 6,
+    "on_demand": 36,
+    "unpriced": 1,
+    "usd_per_hour": "4.212000",
+    "usd_per_month": "3074.76",
+    "saved_usd_per_month": "211.30",
+}
+_READ = {"at": "2026-11-20T11:50:00.000000Z", "is_old": False}
+OVERVIEW = OpenApiExample(
+    "A fleet with one machine that has no known price",
+    value={
+        "at": "2026-11-20T12:00:00.000000Z",
+        "fleet": {
+            "total": _SUM,
+            "idle": 3,
+            "accounts": [{**_SUM, "name": "shop (PROD, 123456789012)"}],
+            "regions": [{**_SUM, "name": "eu-west-3"}],
+            "types": [{**_SUM, "name": "m5.large"}],
+            "unpriced": ["mac2.metal in eu-west-3, On-Demand"],
+            "inventory": _READ,
+            "spot_prices": _READ,
+            "list_prices": _READ,
+        },
+        "savings": {
+            "decided": 42,
+            "switches": 31,
+            "stays": 11,
+            "usd_per_month": "1702.11",
+            "unknown": 0,
+            "is_shadow": True,
+            "oldest": _READ,
+            "newest_at": "2026-11-20T11:50:00.000000Z",
+        },
+        "needs": [
+            {
+                "kind": "runs_failed",
+                "count": 1,
+                "says": "The last evaluation of 1 instance failed",
+                "href": "/instances/41/",
+                "is_urgent": True,
+                "since": "2026-11-20T11:50:00.000000Z",
+            }
+        ],
+        "days": [
+            {
+                "day": "2026-11-20",
+                "noted_at": "2026-11-20T11:50:00.000000Z",
+                "instances": 42,
+                "unpriced": 1,
+                "usd_per_month": "3074.76",
+                "switches": 31,
+                "savings_usd_per_month": "1702.11",
+            }
+        ],
     },
     response_only=True,
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from decimal import ROUND_HALF_EVEN
 from typing import Any
 
 from django_filters import rest_framework as filters  # type: ignore[import-untyped]
@@ -19,12 +20,10 @@ from accounts.wire import Flag, Instant, Ordering, Strict, StrictFilters, UsdPer
 from mlregistry.models import ModelVersion
 from pipelines.api import examples
 from pipelines.api.serializers import ExperimentSerializer, ModelNameSerializer, ReceiptSerializer
-from pipelines.comparison import compare
+from pipelines.comparison import MOST_DIFFERENCES, compare
 from pipelines.domain.decision import Choice
+from pipelines.experiments import UNREAD
 from pipelines.models import ExperimentLog
-
-UNREAD = ("receipt", "model__metadata", "model__trial", "instance__facts", "instance__tags")  # large, and not listed
-MOST_DIFFERENCES = 100
 
 
 class ExperimentFilters(StrictFilters):
@@ -77,14 +76,33 @@ class ComparisonRequest(Strict):
     b = serializers.IntegerField(min_value=1, max_value=2**63 - 1, help_text="model_id")
 
 
+class MeanSerializer(serializers.Serializer[Any]):
+    """Of `n` instances; `low` and `high` bound it at 95 %, null for fewer than two."""
+
+    n = serializers.IntegerField()
+    value = serializers.FloatField(allow_null=True)
+    low = serializers.FloatField(allow_null=True)
+    high = serializers.FloatField(allow_null=True)
+
+
+class UsdMeanSerializer(serializers.Serializer[Any]):
+    """Dollars a month of `n` instances together; `low` and `high` bound it at 95 %, null for fewer than two."""
+
+    n = serializers.IntegerField()
+    value = UsdPerMonth(allow_null=True, rounding=ROUND_HALF_EVEN)
+    low = UsdPerMonth(allow_null=True, rounding=ROUND_HALF_EVEN)
+    high = UsdPerMonth(allow_null=True, rounding=ROUND_HALF_EVEN)
+
+
 class SideSerializer(serializers.Serializer[Any]):
-    """`switches` and what follows count the shared instances only."""
+    """`decisions` and `last_decided_at` are of all that the model decided; the rest is of the shared instances."""
 
     model = ModelNameSerializer()
     decisions = serializers.IntegerField()
+    last_decided_at = serializers.DateTimeField(source="last_at", allow_null=True)
     switches = serializers.IntegerField()
-    mean_interruption_probability = serializers.FloatField(allow_null=True)
-    savings_usd_per_month = UsdPerMonth(allow_null=True)
+    interruption_probability = MeanSerializer(source="probability")
+    savings_usd_per_month = UsdMeanSerializer(source="saves", help_text="Staying saves nothing, and counts")
 
 
 class AgreementSerializer(serializers.Serializer[Any]):
@@ -106,11 +124,15 @@ class DifferenceSerializer(serializers.Serializer[Any]):
 
 
 class ComparisonSerializer(serializers.Serializer[Any]):
-    """`calibration` is null while no outcome of a prediction is known: nothing is made up."""
+    """`gain_usd_per_month`: what b saves more than a on the same instances.
+
+    `calibration` is null while no outcome of a prediction is known: nothing is made up.
+    """
 
     a = SideSerializer()
     b = SideSerializer()
     agreement = AgreementSerializer()
+    gain_usd_per_month = UsdMeanSerializer(source="gain")
     differences = DifferenceSerializer(many=True, help_text=f"At most {MOST_DIFFERENCES}")
     labelled_count = serializers.IntegerField()
     calibration = serializers.DictField(allow_null=True)
@@ -133,7 +155,8 @@ class ExperimentComparison(APIView):
             "a": found.a,
             "b": found.b,
             "agreement": found.agreement,
-            "differences": found.differences[:MOST_DIFFERENCES],
+            "gain": found.gain,
+            "differences": found.differences,
             "labelled_count": 0,  # outcomes are not gathered yet
             "calibration": None,
         }

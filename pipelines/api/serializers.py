@@ -20,6 +20,14 @@ class AccountSerializer(serializers.ModelSerializer[AwsAccount]):
         fields = ("id", "account_id", "name", "environment")
 
 
+class ModelNameSerializer(serializers.ModelSerializer[ModelVersion]):
+    model_id = serializers.IntegerField(source="pk")
+
+    class Meta:
+        model = ModelVersion
+        fields = ("model_id", "name", "version")
+
+
 class LastEvaluationSerializer(serializers.Serializer[Instance]):
     """Of an instance annotated by `pipelines.listing.with_last_decision`."""
 
@@ -41,6 +49,8 @@ class InstanceSerializer(serializers.ModelSerializer[Instance]):
     account = AccountSerializer()
     group = serializers.CharField(source="group.name", default=None, allow_null=True)
     stateless_said_by = serializers.CharField(help_text="Who signed that it is stateless; empty: nobody did")
+    assigned_model = serializers.SerializerMethodField(help_text="null: the active one, or a share of its account's")
+    settings_version = serializers.IntegerField(help_text="Of what people said; PATCH names the one it has seen")
     last_evaluation = serializers.SerializerMethodField()
     open_run_id = serializers.UUIDField(allow_null=True, help_text="The evaluation that is queued or running")
 
@@ -69,6 +79,10 @@ class InstanceSerializer(serializers.ModelSerializer[Instance]):
             "health_port",
             "health_path",
             "policy_overrides",
+            "assigned_model",
+            "settings_version",
+            "settings_changed_at",
+            "settings_changed_by",
             "last_switched_at",
             "seen_at",
             "vanished_at",
@@ -80,13 +94,9 @@ class InstanceSerializer(serializers.ModelSerializer[Instance]):
     def get_last_evaluation(self, instance: Any) -> dict[str, Any] | None:
         return LastEvaluationSerializer(instance).data if instance.experiment_id else None
 
-
-class ModelNameSerializer(serializers.ModelSerializer[ModelVersion]):
-    model_id = serializers.IntegerField(source="pk")
-
-    class Meta:
-        model = ModelVersion
-        fields = ("model_id", "name", "version")
+    @extend_schema_field(ModelNameSerializer(allow_null=True))
+    def get_assigned_model(self, instance: Any) -> dict[str, Any] | None:
+        return ModelNameSerializer(instance.serving[0].model).data if instance.serving else None
 
 
 class InstanceNameSerializer(serializers.ModelSerializer[Instance]):

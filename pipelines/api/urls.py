@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from pipelines.api import decisions, evaluation, experiments, instances, runs
+from pipelines.api import decisions, evaluation, experiments, instances, metrics, overview, runs
 
 lab = [
     path("instances", instances.InstanceList.as_view(), name="instances"),
@@ -16,10 +16,12 @@ lab = [
     path("experiments", experiments.ExperimentList.as_view(), name="experiments"),
     path("experiments/compare", experiments.ExperimentComparison.as_view(), name="compare"),
     path("experiments/<uuid:experiment_id>", experiments.ExperimentDetail.as_view(), name="experiment"),
+    path("overview", overview.Overview.as_view(), name="overview"),
     path("runs/<uuid:run_id>", runs.RunDetail.as_view(), name="run"),
 ]
 
 ml = [
+    path("metrics", metrics.Metrics.as_view(), name="metrics"),
     path("decision/spot-optimize", decisions.SpotOptimize.as_view(), name="spot-optimize"),
     path("decisions/history", decisions.DecisionHistory.as_view(), name="decisions"),
     path("decisions/<uuid:execution_id>", decisions.DecisionDetail.as_view(), name="decision"),

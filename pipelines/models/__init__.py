@@ -1,5 +1,5 @@
 from pipelines.models.journal import Breaker, Operation, Step
-from pipelines.models.runs import EngineDecision, ExperimentLog, PipelineRun, RunState, RunStep
+from pipelines.models.runs import EngineDecision, ExperimentLog, PipelineRun, RunState, RunStep, SavingsDaily
 
 __all__ = [
     "Breaker",
@@ -9,5 +9,6 @@ __all__ = [
     "PipelineRun",
     "RunState",
     "RunStep",
+    "SavingsDaily",
     "Step",
 ]

@@ -11,6 +11,8 @@ from accounts.models import AwsAccount, Organization, User
 from pipelines.domain.lifecycle import CLOSED, OperationState, StepState
 from pipelines.models.runs import PipelineRun
 
+CLOSED_VALUES = sorted(state.value for state in CLOSED)  # plain words, or the migration would import the enum
+
 
 class Operation(models.Model):
     """The journaled doing of one plan on one target. Rows are moved by pipelines.actuator.journal alone.
@@ -53,16 +55,16 @@ class Operation(models.Model):
             # one hand at a time: a second Operation on the target waits for the end of the first, stuck ones too
             models.UniqueConstraint(
                 fields=["account", "target"],
-                condition=~Q(state__in=sorted(CLOSED)),
+                condition=~Q(state__in=CLOSED_VALUES),
                 name="one_open_operation_per_target",
             ),
             models.CheckConstraint(condition=Q(state__in=[s.value for s in OperationState]), name="operation_state"),
             models.CheckConstraint(
-                condition=Q(ended_at__isnull=True) ^ Q(state__in=sorted(CLOSED)), name="operation_ends_when_closed"
+                condition=Q(ended_at__isnull=True) ^ Q(state__in=CLOSED_VALUES), name="operation_ends_when_closed"
             ),
         ]
         indexes = [
-            models.Index(fields=["due_at"], condition=~Q(state__in=sorted(CLOSED)), name="operations_due"),
+            models.Index(fields=["due_at"], condition=~Q(state__in=CLOSED_VALUES), name="operations_due"),
             models.Index(fields=["organization", "-opened_at"], name="operations_by_organization"),
         ]
 

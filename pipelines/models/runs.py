@@ -38,7 +38,10 @@ class PipelineRun(models.Model):
 
     class Meta:
         ordering = ["-created_at"]
-        indexes = [models.Index(fields=["organization", "-created_at"], name="runs_by_organization")]
+        indexes = [
+            models.Index(fields=["organization", "-created_at"], name="runs_by_organization"),
+            models.Index(fields=["organization", "-created_at"], condition=Q(state="failed"), name="runs_that_failed"),
+        ]
         constraints = [
             # two people pressing at once join one run
             models.UniqueConstraint(
@@ -101,6 +104,9 @@ class ExperimentLog(models.Model):
         indexes = [
             models.Index(fields=["organization", "-decided_at"], name="experiments_by_organization"),
             models.Index(fields=["instance", "-decided_at"], name="experiments_by_instance"),
+            models.Index(fields=["-decided_at"], name="experiments_by_time"),
+            models.Index(fields=["model", "instance", "-decided_at"], name="experiments_by_model"),
+            models.Index(fields=["organization"], condition=Q(is_latest=True), name="latest_by_organization"),
         ]
 
 
@@ -123,4 +129,31 @@ class EngineDecision(models.Model):
 
     class Meta:
         ordering = ["-executed_at"]
-        indexes = [models.Index(fields=["organization", "-executed_at"], name="decisions_by_organization")]
+        indexes = [
+            models.Index(fields=["organization", "-executed_at"], name="decisions_by_organization"),
+            models.Index(fields=["-executed_at"], name="decisions_by_time"),
+        ]
+
+
+class SavingsDaily(models.Model):
+    """What an organization's instances cost on a day, and could save, as it was when last looked at on that day.
+
+    Kept because the decisions of a month are too many to be summed for a drawing.
+    """
+
+    organization = models.ForeignKey(Organization, on_delete=models.CASCADE)
+    day = models.DateField()  # in UTC
+    noted_at = models.DateTimeField()
+    instances = models.IntegerField()  # that ran
+    unpriced = models.IntegerField()  # of them, without a known price: they are in no sum
+    usd_per_month = models.DecimalField(max_digits=16, decimal_places=2)
+    switches = models.IntegerField()
+    savings_usd_per_month = models.DecimalField(max_digits=16, decimal_places=2)
+
+    class Meta:
+        ordering = ["-day"]
+        verbose_name_plural = "savings by day"
+        constraints = [models.UniqueConstraint(fields=["organization", "day"], name="savings_once_a_day")]
+
+    def __str__(self) -> str:
+        return f"{self.day}: ${self.savings_usd_per_month} of ${self.usd_per_month} a month"

@@ -27,7 +27,7 @@ from instances.market.attempts import is_whole
 from instances.models import FetchOutcome, FetchSource, Instance, MarketFetch
 from mlregistry import registry, scoring
 from mlregistry.models import ModelVersion
-from pipelines import linear
+from pipelines import history, linear
 from pipelines.models import ExperimentLog, RunState
 from spotopt import timetable
 from spotopt.local import house, supervise, tenants
@@ -161,6 +161,7 @@ def evaluate(demo: Demo) -> str:
         if run.state == RunState.FAILED:
             raise StepFailed(f"{instance.instance_id}: {run.error}")
         counts[run.experiment.decision] += 1
+    history.keep_all(now=timezone.now())
     return f"{counts['SWITCH']} SWITCH, {counts['STAY']} STAY" if counts else "nothing due"
 
 

@@ -30,6 +30,12 @@
     }
     localize(document);
     document.body.addEventListener("htmx:afterSettle", (event) => localize(event.target));
+    const failed = (event) => {
+      for (const part of event.detail.target.querySelectorAll("[data-loading]")) part.hidden = true;
+      for (const part of event.detail.target.querySelectorAll("[data-failed]")) part.hidden = false;
+    };
+    document.body.addEventListener("htmx:responseError", failed);
+    document.body.addEventListener("htmx:sendError", failed);
     document.body.addEventListener("htmx:responseError", (event) => {
       const box = document.getElementById("failure");
       const status = event.detail.xhr.status;

@@ -112,6 +112,16 @@ def test_a_failed_validation_says_in_words_what_failed_and_what_to_do():
     assert "Validate again" in page
 
 
+@pytest.mark.parametrize("fields", [{"is_valid": False}, {"is_active": False}])
+def test_what_is_not_read_any_more_is_not_said_to_be_renewed(fields):
+    account = an_account(synced_at=NOW, **fields)
+    client = a_browser(alice())
+    pages = (f"/accounts/{account.pk}/", f"/accounts/{account.pk}/inventory/")
+    texts = [client.get(page).content.decode().lower() for page in pages]
+    assert not any("renewed every 15 minutes" in text for text in texts)
+    assert "not renewed now" in texts[1]
+
+
 def test_a_validation_that_could_not_be_made_says_why_and_keeps_the_place(monkeypatch):
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
         monkeypatch.delenv(name, raising=False)
@@ -175,6 +185,18 @@ def test_other_regions_must_be_validated_again_and_unpriced_ones_are_named():
     assert (account.name, account.regions, account.is_valid) == ("renamed", ["eu-west-3", "sa-east-1"], False)
     assert "No prices are fetched for sa-east-1" in text(admin, f"/accounts/{account.pk}/")
     assert "is no name" in admin.post(f"/accounts/{account.pk}/change/", {"name": "x", "regions": "?"}).content.decode()
+
+
+@pytest.mark.parametrize(
+    "now, other, said", [("PROD", "LAB", "Models in testing may be assigned"), ("LAB", "PROD", "no longer judge")]
+)
+def test_an_owner_reads_what_the_other_environment_changes_before_choosing_it(now, other, said):
+    account, owner = an_account(environment=now), a_browser(alice())
+    page = text(owner, f"/accounts/{account.pk}/")
+    assert page.index(said) < page.index(f'type="submit">Make it {other}')
+    assert "nothing is judged again" in page
+    assert f"/accounts/{account.pk}/#environment" in text(owner, "/accounts/")
+    assert "#environment" not in text(an_admin(), "/accounts/")
 
 
 def test_only_an_owner_says_which_environment_it_is():
@@ -247,7 +269,7 @@ def test_the_list_is_a_sheet_in_which_no_name_is_a_formula():
     an_account(name="=1+1", regions=["eu-west-3", "us-east-1"])
     answer = a_browser(bob()).get("/accounts/?format=csv")
     assert answer["Content-Type"].startswith("text/csv")
-    row = answer.content.decode().splitlines()[1]
+    row = answer.getvalue().decode().splitlines()[1]
     assert row.startswith("'=1+1,")
     assert "eu-west-3 us-east-1" in row
 

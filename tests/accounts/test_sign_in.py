@@ -5,7 +5,7 @@ import time_machine
 from django.test import Client
 
 from accounts.models import AuditEntry
-from tests.factories import NOW, PASSWORD, a_browser, a_person, alice, bob, charlie
+from tests.factories import NOW, PASSWORD, a_browser, a_person, alice, bob, charlie, northwind
 
 pytestmark = pytest.mark.django_db
 HERE = "/sign-in/"
@@ -115,3 +115,14 @@ def test_every_page_names_the_organization_and_the_role():
     page = a_browser(bob()).get("/")
     assert b"Northwind" in page.content
     assert page.context["active_role"] == "viewer"
+
+
+def test_staff_who_belong_to_no_organization_come_in_at_the_admin(client):
+    a_person("root", is_staff=True)
+    assert signing_in(client, "root").headers["Location"] == "/admin/"
+    assert client.get("/admin/").status_code == 200
+
+
+def test_staff_who_belong_to_one_come_in_where_everybody_does(client):
+    a_person("root", organization=northwind(), is_staff=True)
+    assert signing_in(client, "root").headers["Location"] == "/"

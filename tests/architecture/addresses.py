@@ -47,9 +47,10 @@ class Asked:
     body: Any = None
     media: str = "application/json"
     told: tuple[str, ...] = field(default=(), compare=False)
+    key: str = ""  # sent as Idempotency-Key
 
     def __str__(self) -> str:
-        return f"{self.method} {self.address} {self.body or ''}"
+        return f"{self.method} {self.address} {self.body or ''} {self.key}"
 
 
 def routes(patterns: list[URLPattern | URLResolver] | None = None, before: str = "") -> Iterator[Route]:
@@ -88,6 +89,9 @@ def requests(route: Route, ids: dict[tuple[str, str], Any], words: dict[str, Any
             yield Asked(method, address, body, told=tuple(everything.values()))
         if method == "POST":
             yield Asked(method, address, everything, media="form", told=tuple(everything.values()))
+            # with the very body that Alice sent with this key, and with another
+            yield Asked(method, address, {}, key=nonsense)
+            yield Asked(method, address, everything, told=tuple(everything.values()), key=nonsense)
 
 
 def _operations(route: Route) -> dict[str, Any]:

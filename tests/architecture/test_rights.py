@@ -25,7 +25,7 @@ class Deed:
     scope: Scope | None = None  # None: a page, which keys do not open
 
     def by(self, client: Client) -> int:
-        options = {"content_type": "application/json"} if self.method == "post" and self.scope else {}
+        options = {"content_type": "application/json"} if self.method != "get" and self.scope else {}
         return getattr(client, self.method)(self.address, {}, **options).status_code
 
     def __str__(self) -> str:
@@ -35,7 +35,11 @@ class Deed:
 DEEDS = [
     # viewer: read
     Deed("get", "/", Role.VIEWER),
+    Deed("get", "/overview/fleet/", Role.VIEWER),
+    Deed("get", "/instances/", Role.VIEWER),
     Deed("get", "/instances/0/", Role.VIEWER),
+    Deed("get", "/experiments/", Role.VIEWER),
+    Deed("get", "/experiments/compare/", Role.VIEWER),
     Deed("get", f"/runs/{NOBODY}/", Role.VIEWER),
     Deed("get", f"/decisions/{NOBODY}/", Role.VIEWER),
     Deed("get", "/second-factor/", Role.VIEWER),
@@ -48,20 +52,34 @@ DEEDS = [
     Deed("get", "/api/v1/lab/instances", Role.VIEWER, Scope.READ),
     Deed("get", "/api/v1/lab/instances/0", Role.VIEWER, Scope.READ),
     Deed("get", "/api/v1/lab/instances/0/experiments", Role.VIEWER, Scope.READ),
+    Deed("get", "/api/v1/lab/overview", Role.VIEWER, Scope.READ),
     Deed("get", "/api/v1/lab/experiments", Role.VIEWER, Scope.READ),
+    Deed("get", "/api/v1/lab/experiments/compare?a=1&b=2", Role.VIEWER, Scope.READ),
     Deed("get", f"/api/v1/lab/experiments/{NOBODY}", Role.VIEWER, Scope.READ),
     Deed("get", f"/api/v1/lab/runs/{NOBODY}", Role.VIEWER, Scope.READ),
     Deed("get", "/api/v1/ml/decisions/history", Role.VIEWER, Scope.READ),
     Deed("get", "/api/v1/ml/models/list", Role.VIEWER, Scope.READ),
+    Deed("get", "/api/v1/ml/metrics", Role.VIEWER, Scope.READ),
     Deed("get", "/prices/", Role.VIEWER),
     Deed("get", "/api/v1/ml/pricing/spot", Role.VIEWER, Scope.READ),
     Deed("get", "/api/v1/ml/pricing/on-demand", Role.VIEWER, Scope.READ),
     Deed("get", "/api/v1/ml/pricing/spot-advisor", Role.VIEWER, Scope.READ),
     Deed("get", "/api/v1/ml/pricing/stats", Role.VIEWER, Scope.READ),
     Deed("get", "/audit/", Role.VIEWER),
-    Deed("get", "/audit/audit.csv", Role.VIEWER),
+    Deed("get", "/audit/?format=csv", Role.VIEWER),
     Deed("get", "/audit/check/", Role.VIEWER),
     Deed("get", "/system/", Role.VIEWER),
+    Deed("get", "/instances/0/settings/", Role.VIEWER),
+    Deed("get", "/policies/", Role.VIEWER),
+    Deed("get", "/policies/accounts/0/", Role.VIEWER),
+    Deed("get", "/policies/instances/0/", Role.VIEWER),
+    Deed("get", "/api/v1/governance/policies", Role.VIEWER, Scope.READ),
+    Deed("get", "/api/v1/governance/policies/organization", Role.VIEWER, Scope.READ),
+    Deed("get", "/api/v1/governance/policies/organization/history", Role.VIEWER, Scope.READ),
+    Deed("get", "/api/v1/governance/policies/accounts/0", Role.VIEWER, Scope.READ),
+    Deed("get", "/api/v1/governance/policies/accounts/0/history", Role.VIEWER, Scope.READ),
+    Deed("get", "/api/v1/governance/policies/instances/0", Role.VIEWER, Scope.READ),
+    Deed("get", "/api/v1/governance/policies/instances/0/history", Role.VIEWER, Scope.READ),
     Deed("get", "/api/v1/governance/audit-log", Role.VIEWER, Scope.READ),
     Deed("get", "/api/v1/governance/audit-log/verify", Role.VIEWER, Scope.READ),
     Deed("get", "/api/v1/system/components", Role.VIEWER, Scope.READ),
@@ -72,7 +90,7 @@ DEEDS = [
     Deed("post", "/instances/0/evaluate/", Role.OPERATOR),
     Deed("post", "/api/v1/lab/instances/0/evaluate", Role.OPERATOR, Scope.DECIDE),
     Deed("post", "/api/v1/ml/decision/spot-optimize", Role.OPERATOR, Scope.DECIDE),
-    # admin: accounts, keys
+    # admin: accounts, policies, keys, models of instances
     Deed("get", "/keys/", Role.ADMIN),
     Deed("post", "/keys/", Role.ADMIN),
     Deed("post", "/keys/0/revoke/", Role.ADMIN),
@@ -88,6 +106,16 @@ DEEDS = [
     Deed("get", "/api/v1/lab/accounts/0/role-template", Role.ADMIN, Scope.MANAGE),
     Deed("post", "/api/v1/lab/accounts/0/validate", Role.ADMIN, Scope.MANAGE),
     Deed("post", "/api/v1/lab/accounts/0/sync", Role.ADMIN, Scope.MANAGE),
+    Deed("patch", "/api/v1/lab/accounts/0", Role.ADMIN, Scope.MANAGE),
+    Deed("delete", "/api/v1/lab/accounts/0", Role.ADMIN, Scope.MANAGE),
+    Deed("patch", "/api/v1/lab/instances/0", Role.ADMIN, Scope.MANAGE),
+    Deed("put", "/api/v1/governance/policies/organization", Role.ADMIN, Scope.MANAGE),
+    Deed("put", "/api/v1/governance/policies/accounts/0", Role.ADMIN, Scope.MANAGE),
+    Deed("put", "/api/v1/governance/policies/instances/0", Role.ADMIN, Scope.MANAGE),
+    Deed("post", "/policies/", Role.ADMIN),
+    Deed("post", "/policies/accounts/0/", Role.ADMIN),
+    Deed("post", "/policies/instances/0/", Role.ADMIN),
+    Deed("post", "/instances/0/settings/", Role.ADMIN),
     # owner: people, environment
     Deed("get", "/people/", Role.OWNER),
     Deed("post", "/people/", Role.OWNER),

@@ -24,7 +24,8 @@ from django.http import HttpRequest, JsonResponse
 from django.test import Client
 from django.urls import include, path
 
-from accounts.models import AuditEntry, Invitation
+from accounts.models import AuditEntry, IdempotencyKey, Invitation
+from governance.models import OptimizationPolicy
 from instances.models import Instance, InventorySync
 from mlregistry.models import Prediction
 from pipelines.models import EngineDecision
@@ -60,6 +61,7 @@ REFUSED = {302, 308, 400, 401, 403, 404, 405, 409, 415, 422, 429}
 NOISE = (
     (re.compile(rb"[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}"), b"UUID"),
     (re.compile(rb'name="csrfmiddlewaretoken" value="\w+"|X-CSRFToken": "\w+"'), b"TOKEN"),
+    (re.compile(rb"\b[0-9a-f]{32}\b"), b"REQUEST"),
     (re.compile(rb'"prediction_id": ?\d+'), b"NUMBER"),
     (re.compile(rb'"external_id": ?"spotopt-[^"]+"'), b"MADE"),
     (re.compile(rb'<svg class="qr".*?</svg>|<code id="secret">.*?</code>'), b"MADE"),
@@ -67,7 +69,7 @@ NOISE = (
 )
 
 MADE = ((re.compile(rb'"id": ?\d+'), b"NUMBER"),)  # of what the stranger just made; sequences are shared
-NOT_HERS = {"name"}  # parts of an address that are no id of anybody's: a component's name
+NOT_HERS = {"name", "card"}  # parts of an address that are no id of anybody's: a component's name, a card's
 
 
 @dataclass(frozen=True)
@@ -116,6 +118,27 @@ def alices_world() -> Alices:
         organization=organization, email=f"{MARK}@example.org", digest="0" * 64, expires_at=NOW + timedelta(days=7)
     )
     InventorySync.objects.create(account=account, requested_by=person, requested_at=NOW)
+    overrides = {"infrastructure_tags": [MARK]}
+    for of in (None, account):
+        policy = OptimizationPolicy.objects.create(organization=organization, account=of, overrides=overrides)
+        AuditEntry.objects.create(
+            organization=organization,
+            actor=MARK,
+            deed="policy.changed",
+            subject=f"optimization-policy/{policy.pk}",
+            after=overrides,
+        )
+    IdempotencyKey.objects.create(  # every POST of the sweep is sent with her key once more
+        organization=organization,
+        key=MARK,
+        fingerprint="0" * 64,
+        began_at=NOW,
+        lease_until=NOW,
+        expires_at=NOW + timedelta(days=1),
+        ended_at=NOW,
+        status=200,
+        body=MARK,
+    )
     ids = {
         ("instances", "pk"): instance.pk,
         ("instances", "instance_id"): instance.pk,
@@ -124,6 +147,7 @@ def alices_world() -> Alices:
         ("decisions", "pk"): experiment.pk,
         ("decisions", "execution_id"): decision.pk,
         ("experiments", "experiment_id"): experiment.pk,
+        ("overview", "card"): "fleet",
         ("people", "pk"): person.memberships.get().pk,
         ("invitations", "pk"): invitation.pk,
         ("invitations", "text"): "a-guess",  # whoever holds the real one is meant to see whose it is
@@ -172,7 +196,7 @@ def answer_to(asked: Asked, client: Callable[[], Client]) -> tuple[int, dict[str
         data = asked.body if asked.media == "form" or asked.body is None else json.dumps(asked.body)
         media = {} if asked.media == "form" else {"content_type": asked.media}
         send = getattr(client(), asked.method.lower())
-        extra = {"headers": {"X-Request-Id": "the-same-request"}}
+        extra = {"headers": {"Idempotency-Key": asked.key} if asked.key else {}}
         response = send(asked.address, **({} if data is None else {"data": data, **media}), **extra)
         body = b"".join(response.streaming_content) if response.streaming else response.content
         transaction.set_rollback(True)

@@ -72,7 +72,7 @@ def test_somebody_is_invited_joins_enrols_and_lets_a_program_in(page, live_serve
     page.look("codes")
     recovery = page.locator("#recovery-codes code").first.inner_text()
     page.get_by_role("link", name="I have kept them").click()
-    page.get_by_role("heading", name="Lab console").wait_for()
+    page.get_by_role("heading", name="Overview").wait_for()
 
     page.locator("summary", has_text="Organization").click()
     page.look("menu")
@@ -100,7 +100,7 @@ def test_somebody_is_invited_joins_enrols_and_lets_a_program_in(page, live_serve
     page.look("prove")
     page.get_by_label("Code", exact=True).fill(recovery)
     page.keyboard.press("Enter")
-    page.get_by_role("heading", name="Lab console").wait_for()
+    page.get_by_role("heading", name="Overview").wait_for()
     page.goto("/second-factor/")
     page.get_by_text("9 recovery codes left").wait_for()
     page.look("on")

@@ -39,11 +39,17 @@ def _sign_in(page, demo):
     page.get_by_label("Username").fill("alice")
     page.get_by_label("Password").fill(demo.password)
     page.keyboard.press("Enter")
-    page.get_by_role("heading", name="Lab console").wait_for()
+    page.get_by_role("heading", name="Overview").wait_for()
 
 
 def test_a_person_evaluates_an_instance_and_reads_its_receipt(page, running_demo):
     _sign_in(page, running_demo)
+    page.locator("#card-savings .figure").first.wait_for()
+    page.locator("#card-fleet .figure").first.wait_for()
+    page.locator("#card-history svg:visible").wait_for()
+    page.look("overview")
+    page.get_by_role("link", name="Lab console").click()
+    page.get_by_role("heading", name="Lab console").wait_for()
     page.look("console")
     assert page.locator("#instances tbody tr").count() > 20
 
@@ -69,14 +75,31 @@ def test_a_person_evaluates_an_instance_and_reads_its_receipt(page, running_demo
 
 def test_the_console_is_walked_by_keyboard_alone(page, running_demo):
     _sign_in(page, running_demo)
+    page.goto("/instances/")
     page.keyboard.press("Tab")
     assert page.evaluate("document.activeElement.textContent") == "Skip to the content"
     page.keyboard.press("Enter")
     page.keyboard.press("Tab")
-    assert page.evaluate("document.activeElement.id") == "id_q"
+    assert page.evaluate("document.activeElement.id") == "list_q"
     page.keyboard.type("no such machine")
     page.get_by_role("heading", name="No instance matches").wait_for()
     page.look("nothing-matches")
+
+
+def test_decisions_are_found_and_their_address_shared(page, running_demo):
+    _sign_in(page, running_demo)
+    page.get_by_role("link", name="Experiments", exact=True).click()
+    page.get_by_label("Decision", exact=True).select_option("SWITCH")
+    page.wait_for_url("**decision=SWITCH**")
+    page.locator("#experiments .badge-good").first.wait_for()
+    page.look("experiments")
+    assert page.locator("#experiments tbody tr").count() == page.locator("#experiments .badge-good").count()
+    page.reload()
+    assert page.get_by_label("Decision", exact=True).input_value() == "SWITCH"
+    page.get_by_role("link", name="Compare two models").click()
+    page.get_by_role("heading", name="Compare two models").wait_for()
+    page.look("comparison")
+    assert page.trouble == []
 
 
 def test_the_theme_is_chosen_and_kept(page, running_demo):

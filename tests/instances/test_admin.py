@@ -75,7 +75,7 @@ def test_of_an_instance_only_what_people_say_is_edited(browser_of_admin):
     instance.refresh_from_db()
     assert (instance.pipeline_mode, instance.health_port, instance.state) == ("CLUSTER", 8080, "running")
     entry = AuditEntry.objects.get(deed="instance.changed")
-    assert (entry.organization, entry.actor) == (instance.account.organization, "admin root")
+    assert (entry.organization, entry.actor) == (instance.account.organization, "root")
     assert (entry.before["pipeline_mode"], entry.after["pipeline_mode"]) == ("LINEAR", "CLUSTER")
 
 

@@ -71,6 +71,28 @@ def test_the_advisors_bands_are_written_and_coloured(client, market):
     assert "not rated" in text
 
 
+def test_the_list_says_how_each_price_changed_and_is_sorted_by_its_address(client, market):
+    an_on_demand_price("m5.2xlarge", "0.100", fetched_at=timezone.now())
+    text = page(client)
+    assert "-7.7 %" in text
+    assert "was $0.1040/h" in text
+    assert "no earlier price is stored" in text
+    assert types_in(text) == ["m5.large", "m5.2xlarge", "m5.xlarge"]
+    assert types_in(page(client, address=PAGE + "&sort=-hour")) == ["m5.xlarge", "m5.2xlarge", "m5.large"]
+    assert types_in(page(client, address=PAGE + "&sort=change"))[0] == "m5.large"
+    assert "sort=-type" in text
+
+
+def types_in(text):
+    return re.findall(r'data-label="Type"><div><a href="[^"]+">([^<]+)<', text)
+
+
+def test_every_figure_says_how_old_it_is(client, market):
+    text = page(client)
+    assert "prices of 5 min ago" in text
+    assert "Spot known through 5 min ago, On-Demand read just now" in text
+
+
 def test_a_family_may_be_another_than_the_types(client, market):
     a_rating("c5.large", 3, 20)
     text = page(client, address=PAGE + "&family=c5")

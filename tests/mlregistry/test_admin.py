@@ -12,7 +12,7 @@ from tests.factories import NOW
 from tests.mlregistry.a_market import a_market, a_registered_model
 
 pytestmark = pytest.mark.django_db
-LISTS = ("modelversion", "modelfile", "featurestatistics", "poolscore", "regionscoring", "prediction")
+LISTS = ("modelversion", "assignment", "modelfile", "featurestatistics", "poolscore", "regionscoring", "prediction")
 MODELS = "admin:mlregistry_modelversion_changelist"
 
 

@@ -62,7 +62,8 @@ def test_a_second_request_joins_the_open_run(operator):
     assert PipelineRun.objects.count() == 1
 
 
-def test_the_request_is_in_the_audit_log_with_its_id():
+def test_the_request_is_in_the_audit_log_with_the_id_our_proxy_gave_it(settings):
+    settings.PROXIES = 1
     instance = an_instance()
     program = a_program(northwind(), Scope.DECIDE, name="core")
     evaluated(program, instance, headers={"X-Request-Id": "request-0001"})

@@ -102,12 +102,15 @@ def test_two_models_are_compared_on_the_instances_that_both_judged():
     assert found["a"] == {
         "model": {"model_id": a.pk, "name": "a", "version": "1"},
         "decisions": 3,
+        "last_decided_at": "2026-11-18T12:00:00.000000Z",
         "switches": 2,
-        "mean_interruption_probability": pytest.approx(0.04),
-        "savings_usd_per_month": "82.50",
+        "interruption_probability": {"n": 2, "value": pytest.approx(0.04), "low": 0.04, "high": 0.04},
+        "savings_usd_per_month": {"n": 2, "value": "82.50", "low": "82.50", "high": "82.50"},
     }
     assert found["b"]["switches"] == 1
-    assert found["b"]["mean_interruption_probability"] == pytest.approx(0.08)
+    assert found["b"]["interruption_probability"] == {"n": 1, "value": pytest.approx(0.08), "low": None, "high": None}
+    assert (found["gain_usd_per_month"]["value"], found["gain_usd_per_month"]["n"]) == ("-41.25", 2)
+    assert float(found["gain_usd_per_month"]["low"]) < -41.25 < float(found["gain_usd_per_month"]["high"])
     [difference] = found["differences"]
     assert difference["instance_id"] == differ.instance_id
     assert (difference["a_decision"], difference["b_decision"]) == ("SWITCH", "STAY")
@@ -116,8 +119,36 @@ def test_two_models_are_compared_on_the_instances_that_both_judged():
 def test_where_nothing_is_shared_or_no_outcome_known_nothing_is_made_up():
     found = compared(a_model(), a_model())
     assert found["agreement"] == {"judged": 0, "agreed": 0, "share": None, "low": None, "high": None}
-    assert found["a"]["savings_usd_per_month"] is None
+    assert found["a"]["savings_usd_per_month"] == {"n": 0, "value": None, "low": None, "high": None}
+    assert found["a"]["last_decided_at"] is None
     assert (found["labelled_count"], found["calibration"]) == (0, None)
+
+
+def test_a_switch_whose_savings_are_unknown_is_left_out_and_staying_saves_nothing():
+    a, b = a_model(), a_model()
+    unknown, stays = an_instance(), an_instance()
+    an_experiment(unknown, model=a, expected_savings_usd_per_month=None)
+    an_experiment(unknown, model=b)
+    an_experiment(stays, model=a, decision="STAY", expected_savings_usd_per_month=None)
+    an_experiment(stays, model=b)
+    found = compared(a, b)
+    assert (found["a"]["savings_usd_per_month"]["n"], found["a"]["savings_usd_per_month"]["value"]) == (1, "0.00")
+    assert (found["b"]["savings_usd_per_month"]["n"], found["b"]["savings_usd_per_month"]["value"]) == (2, "82.50")
+    assert found["gain_usd_per_month"]["n"] == 1
+
+
+def test_many_instances_are_compared_with_as_many_questions_as_few(django_assert_num_queries):
+    a, b = a_model(), a_model()
+    program = a_program(northwind(), Scope.READ)
+    program.get(LIST)
+    for count in (1, 20):
+        for _ in range(count):
+            instance = an_instance()
+            an_experiment(instance, model=a)
+            an_experiment(instance, model=b, decision="STAY")
+        with django_assert_num_queries(6):  # the key, two models, sums, counts, the rows that differ
+            found = compared(a, b, program)
+    assert len(found["differences"]) == 21
 
 
 def test_a_comparison_never_counts_another_organizations_decisions():

@@ -36,7 +36,7 @@ def an_evaluated_instance(**fields):
 
 def test_the_console_shows_each_instance_with_its_decision(client, market):
     instance = an_evaluated_instance(name="web-paris")
-    page = signed_in(client, alice()).get("/").content.decode()
+    page = signed_in(client, alice()).get("/instances/").content.decode()
     assert "web-paris" in page
     assert "Switch" in page
     assert instance.experiments.get().reason[:30] in page
@@ -47,16 +47,32 @@ def test_a_stranger_sees_an_empty_console_and_no_page_of_ours(client, market):
     instance = an_evaluated_instance(name="web-paris")
     experiment, run = instance.experiments.get(), instance.runs.get()
     signed_in(client, charlie())
-    assert "web-paris" not in client.get("/").content.decode()
+    assert "web-paris" not in client.get("/instances/").content.decode()
     for address in (f"/instances/{instance.pk}/", f"/runs/{run.pk}/", f"/decisions/{experiment.pk}/"):
         assert client.get(address).status_code == 404
     assert client.post(f"/instances/{instance.pk}/evaluate/").status_code == 404
 
 
 def test_whoever_is_not_signed_in_is_sent_to_sign_in_and_back(client):
-    answer = client.get("/?decision=SWITCH")
+    answer = client.get("/instances/?decision=SWITCH")
     assert answer.status_code == 302
-    assert answer["Location"] == "/sign-in/?next=/%3Fdecision%3DSWITCH"
+    assert answer["Location"] == "/sign-in/?next=/instances/%3Fdecision%3DSWITCH"
+
+
+def test_the_console_is_switched_between_prod_and_lab_with_its_filters_kept(client):
+    an_instance(an_account(environment="PROD"), name="real")
+    an_instance(an_account(environment="LAB"), name="tried")
+    signed_in(client, alice())
+    both = client.get("/?region=us-east-1&page=1").content.decode()
+    assert "real" in both
+    assert "tried" in both
+    assert 'href="?region=us-east-1&amp;environment=LAB"' in both
+    lab = client.get("/?region=us-east-1&environment=LAB").content.decode()
+    assert ">real<" not in lab
+    assert ">tried<" in lab
+    assert re.search(r'href="[^"]*environment=LAB" aria-current="true"', lab)
+    assert 'href="?region=us-east-1"' in lab
+    assert 'href="?"' in client.get("/?environment=LAB").content.decode()
 
 
 def test_filters_order_and_page_stand_in_the_address(client, market):
@@ -65,25 +81,25 @@ def test_filters_order_and_page_stand_in_the_address(client, market):
         an_instance(account, name=f"web-{n:02}")
     an_instance(account, name="spotty", is_spot=True)
     signed_in(client, alice())
-    first = client.get("/?sort=name").content.decode()
+    first = client.get("/instances/?sort=name").content.decode()
     assert "web-00" in first
     assert "1–50 of 61 instances" in first
-    assert "web-59" in client.get("/?sort=name&page=2").content.decode()
-    only = client.get("/?market=spot").content.decode()
+    assert "web-59" in client.get("/instances/?sort=name&page=2").content.decode()
+    only = client.get("/instances/?market=spot").content.decode()
     assert "spotty" in only
     assert "web-00" not in only
-    assert "No instance matches" in client.get("/?q=nothing-like-it").content.decode()
+    assert "No instance matches" in client.get("/instances/?q=nothing-like-it").content.decode()
 
 
 def test_an_address_that_says_nonsense_shows_what_is_wrong_and_everything(client, market):
     an_instance(an_account(northwind()), name="web-00")
-    page = signed_in(client, alice()).get("/?market=neither&sort=weight&page=zero")
+    page = signed_in(client, alice()).get("/instances/?market=neither&sort=weight&page=zero")
     assert page.status_code == 200
     assert "Select a valid choice" in page.content.decode()
 
 
 def test_an_empty_console_says_what_to_do_next(client):
-    page = signed_in(client, alice()).get("/").content.decode()
+    page = signed_in(client, alice()).get("/instances/").content.decode()
     assert "No instances yet" in page
     assert "sync_inventory" in page
 
@@ -91,9 +107,11 @@ def test_an_empty_console_says_what_to_do_next(client):
 def test_htmx_gets_the_rows_alone_and_a_restored_history_the_whole_page(client, market):
     an_instance(an_account(northwind()), name="web-00")
     signed_in(client, alice())
-    part = client.get("/", headers={"HX-Request": "true"}).content.decode()
+    part = client.get("/instances/", headers={"HX-Request": "true"}).content.decode()
     assert part.lstrip().startswith('<div id="instances"')
-    whole = client.get("/", headers={"HX-Request": "true", "HX-History-Restore-Request": "true"}).content.decode()
+    whole = client.get(
+        "/instances/", headers={"HX-Request": "true", "HX-History-Restore-Request": "true"}
+    ).content.decode()
     assert whole.startswith("<!doctype html>")
 
 
@@ -106,7 +124,7 @@ def test_the_console_takes_as_many_queries_for_many_instances_as_for_few(
         an_instance(account)
     signed_in(client, alice())
     with django_assert_max_num_queries(8):
-        client.get("/")
+        client.get("/instances/")
 
 
 def test_an_operator_queues_an_evaluation_and_a_viewer_may_not(client, market, django_capture_on_commit_callbacks):
@@ -171,14 +189,14 @@ def test_names_and_tags_from_aws_are_shown_as_text_never_as_markup(client, marke
     evil = "<script>alert(1)</script>"
     instance = an_evaluated_instance(name=evil, tags={"Name": evil, evil: "x"})
     signed_in(client, alice())
-    for address in ("/", f"/instances/{instance.pk}/", f"/decisions/{instance.experiments.get().pk}/"):
+    for address in ("/instances/", f"/instances/{instance.pk}/", f"/decisions/{instance.experiments.get().pk}/"):
         assert evil not in client.get(address).content.decode()
 
 
 def test_no_page_has_inline_script_or_style_or_calls_elsewhere(client, market):
     instance = an_evaluated_instance()
     signed_in(client, alice())
-    pages = ("/", f"/instances/{instance.pk}/", f"/runs/{instance.runs.get().pk}/")
+    pages = ("/instances/", f"/instances/{instance.pk}/", f"/runs/{instance.runs.get().pk}/")
     for address in (*pages, f"/decisions/{instance.experiments.get().pk}/"):
         answer = client.get(address)
         assert not EXTERNAL.findall(answer.content.decode())
@@ -190,7 +208,7 @@ def test_an_instance_that_vanished_keeps_its_page_and_leaves_the_console(client,
     instance = an_evaluated_instance(name="gone-now")
     Instance.objects.filter(pk=instance.pk).update(vanished_at=timezone.now() - timedelta(hours=1))
     signed_in(client, alice())
-    assert "gone-now" not in client.get("/").content.decode()
+    assert "gone-now" not in client.get("/instances/").content.decode()
     page = client.get(f"/instances/{instance.pk}/").content.decode()
     assert "no longer sees this instance" in page
     assert "Evaluate now" not in page

@@ -43,6 +43,12 @@ def test_a_row_says_how_far_its_figure_is_from_the_floor_and_whether_that_will_d
     json.dumps(row, allow_nan=False)
 
 
+@pytest.mark.parametrize("figure, ok", [(150.0, True), (150.1, False), (None, None)])
+def test_a_goal_may_be_of_the_figure_itself(figure, ok):
+    row = Row("a row", figure, "ms", 10.0, limit=150).as_json()
+    assert (row["goal"], row["ok"]) == ("≤ 150 ms", ok)
+
+
 def test_works_take_turns_and_what_comes_before_each_is_not_timed():
     done = []
     works = {"floor": lambda: done.append("floor"), "ours": lambda: done.append("ours")}
@@ -118,11 +124,14 @@ def test_pure_benches_need_no_service():
 def test_benches_on_services_of_their_own_measure_every_row_and_leave_nothing():
     with tempfile.TemporaryDirectory(prefix="spotopt-bench-") as place:
         os.chmod(place, 0o755)  # PostgreSQL's own user passes through
-        told = run("ingest", "refresh", "http", "--scale", "0.002", "--full", "--json", TMPDIR=place)
+        told = run("ingest", "refresh", "http", "pages", "--scale", "0.002", "--full", "--json", TMPDIR=place)
         assert told.returncode == 0, told.stderr
         assert os.listdir(place) == []
     rows = {row["name"]: row for row in json.loads(told.stdout)}
     assert "fsync on" in rows["machine"]["note"]
+    pages = [rows.pop(name) for name in list(rows) if name.startswith("page: ")]
+    assert len(pages) > 20
+    assert all(row["figure"] > 0 and row["goal"] == "≤ 150 ms" for row in pages)
     goals = {name: row["goal"] for name, row in rows.items() if row["goal"]}
     assert sorted(goals.values()) == sorted(["≥ 2 ×"] * 2 + ["≥ 0.5 ×", "≤ 1.1 ×", "≤ 1.5 ×", "≤ 2.5 ×", "≤ 5 ×"])
     assert all(rows[name]["ratio"] > 0 for name in goals)

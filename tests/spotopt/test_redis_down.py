@@ -51,6 +51,10 @@ def test_pages_and_lists_are_read(instance, without_redis):
     browser = a_browser(alice())
     for address in (
         "/",
+        "/overview/needs/",
+        "/overview/fleet/",
+        "/instances/",
+        "/experiments/",
         f"/instances/{instance.pk}/",
         f"/decisions/{experiment.pk}/",
         f"/runs/{experiment.run_id}/",

@@ -11,7 +11,7 @@ from jsonschema import Draft202012Validator
 from spotopt.schema import whole_schema
 
 STORED = Path(__file__).resolve().parents[2] / "docs" / "api-schema.json"
-REFRESH = "./run manage spectacular --format openapi-json --file docs/api-schema.json"
+REFRESH = "./run manage record_api --why '…'"
 METHODS = ("get", "post", "put", "patch", "delete")
 
 

@@ -44,6 +44,7 @@ class Row:
     floor: float | None = None
     goal: Goal | None = None
     note: str = ""
+    limit: float | None = None  # a goal of the figure itself, in its unit: at most this
 
     @property
     def ratio(self) -> float | None:
@@ -52,7 +53,16 @@ class Row:
     @property
     def is_ok(self) -> bool | None:
         """Whether the goal is met; None where there is none, or nothing was measured."""
+        if self.limit is not None:
+            return None if self.figure is None else self.figure <= self.limit
         return None if self.goal is None or self.ratio is None else self.goal.is_met(self.ratio)
+
+    @property
+    def wanted(self) -> str | None:
+        """The goal as it is printed."""
+        if self.limit is not None:
+            return f"≤ {self.limit:g} {self.unit}"
+        return str(self.goal) if self.goal else None
 
     def as_json(self) -> dict[str, object]:
         return {
@@ -61,7 +71,7 @@ class Row:
             "unit": self.unit,
             "floor": rounded(self.floor),
             "ratio": rounded(self.ratio),
-            "goal": str(self.goal) if self.goal else None,
+            "goal": self.wanted,
             "ok": self.is_ok,
             "note": self.note,
         }

@@ -6,11 +6,12 @@ from types import SimpleNamespace
 from typing import Any
 from unittest import mock
 
-from django.http import HttpResponse
+from django.http import HttpRequest, HttpResponse
 from django.urls import include, path
 from rest_framework.request import Request
 from rest_framework.views import APIView
 
+from accounts.authentication import signed_in
 from pipelines import deciding
 from pipelines.api.decisions import SpotOptimize
 from spotopt.urls import handler400, handler403, handler404, handler500
@@ -27,6 +28,12 @@ class Empty(APIView):
         return HttpResponse(b"{}", content_type="application/json")
 
 
+@signed_in()
+def empty_page(request: HttpRequest) -> HttpResponse:
+    """Knows the person, their organization and their role; and that is all."""
+    return HttpResponse(b"-")
+
+
 class Unkept(SpotOptimize):
     """The same answer without its durable row. One request at a time: `keep` is gone for all while it runs."""
 
@@ -37,6 +44,7 @@ class Unkept(SpotOptimize):
 
 urlpatterns = [
     path("bench/empty", Empty.as_view()),
+    path("bench/empty-page", empty_page),
     path("bench/spot-optimize", Unkept.as_view()),
     path("", include("spotopt.urls")),
 ]

@@ -100,15 +100,15 @@ def workers(points):
         thread.join()
 
 
+def _hands(world: World, _: Operation, before_call: Any) -> Any:
+    return CountingHands(world, before_call)
+
+
 def play(schedule: str, operation: Operation, world: World, workers: dict[str, Worker]) -> None:
     kinds = {"make": making(world, observe=stopping(making(world).observe))}
     for name, worker in workers.items():
-        options: dict[str, Any] = {
-            "holder": name,
-            "make_hands": lambda _, before: CountingHands(world, before),
-            "kinds": kinds,
-        }
-        worker.begin(partial(runner.turn, operation.pk, **options))
+        hands = partial(_hands, world)
+        worker.begin(partial(runner.turn, operation.pk, holder=name, make_hands=hands, kinds=kinds))
     last = ""
     for name in schedule + "AB" * 2 * POINTS:  # whoever is not at the end yet is let on in turns
         if not workers[name].has_ended:

@@ -5,46 +5,38 @@ from __future__ import annotations
 import uuid
 from typing import Any
 
-from django.core.paginator import Paginator
 from django.db import transaction
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import redirect, render
 from django.utils import timezone
 from django.views.decorators.http import require_GET, require_POST
 
-from accounts import audit
+from accounts import audit, lists
 from accounts.authentication import caller_of, signed_in
 from accounts.domain import Role
+from accounts.models import AwsAccount
 from accounts.ownership import owned, owned_or_404
 from instances.models import Instance
-from pipelines import linear
+from pipelines import linear, listing
 from pipelines.listing import ListingForm, listed, with_last_decision
 from pipelines.models import ExperimentLog, PipelineRun, RunState
 from pipelines.picture import drawn
 from pipelines.reading import readable
 from pipelines.tasks import evaluate_instance
 
-ROWS_A_PAGE = 50
-
 
 @require_GET
 @signed_in()
-def console(request: HttpRequest) -> HttpResponse:
+def console(request: HttpRequest) -> HttpResponseBase:
     """All instances with their last decision; filters, order and page stand in the address."""
     own = owned(Instance, caller_of(request))
-    form = ListingForm(request.GET, own)
-    wanted = form.cleaned_data if form.is_valid() else {}
-    rows = listed(own, wanted)
-    page = Paginator(rows, ROWS_A_PAGE).get_page(request.GET.get("page"))
-    context = {
-        "section": "console",
-        "form": form,
-        "page": page,
-        "sort": wanted.get("sort") or "-savings",
-        "address": _address(request),
-        "is_filtered": any(value for name, value in wanted.items() if name != "sort"),
-    }
-    part = "#rows" if _wants_part(request) else ""
+    form = ListingForm(request.GET, owned(AwsAccount, caller_of(request)))
+    rows = listed(own, form.wanted)
+    if lists.wants_sheet(request):
+        return lists.sheet(request, rows, form, name="instances", columns=listing.COLUMNS, row=listing.as_row)
+    page = lists.by_number(rows.defer("tags", "facts", "group__facts"), form, "instances")
+    part = "#rows" if lists.wants_part(request) else ""
+    context = {"section": "console", **lists.context(form, page)}
     return render(request, "pipelines/console.html" + part, context)
 
 
@@ -75,7 +67,7 @@ def evaluate(request: HttpRequest, pk: int) -> HttpResponse:
         run = linear.request(found, trigger="person", by=caller.user, now=timezone.now())
         audit.record(caller, "instance.evaluation_requested", found, after={"run": run.pk})
         transaction.on_commit(lambda: evaluate_instance.delay(str(run.pk)))
-    if _wants_part(request):
+    if lists.wants_part(request):
         return render(request, "pipelines/run.html#flow", _run_context(run))
     return redirect("pipelines:run", pk=run.pk)
 
@@ -86,7 +78,7 @@ def run(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
     """A run as a picture of its steps."""
     rows = owned(PipelineRun, caller_of(request)).select_related("instance__account", "requested_by", "experiment")
     found = owned_or_404(rows, caller_of(request), pk=pk)
-    part = "#flow" if _wants_part(request) else ""
+    part = "#flow" if lists.wants_part(request) else ""
     return render(request, "pipelines/run.html" + part, _run_context(found))
 
 
@@ -96,7 +88,7 @@ def decision(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
     """A decision and its receipt."""
     rows = owned(ExperimentLog, caller_of(request)).select_related("instance__account", "run", "model")
     found = owned_or_404(rows, caller_of(request), pk=pk)
-    context = {"section": "console", "experiment": found, "receipt": readable(found.receipt)}
+    context = {"section": "experiments", "experiment": found, "receipt": readable(found.receipt)}
     return render(request, "pipelines/decision.html", context)
 
 
@@ -112,17 +104,3 @@ def _run_context(run: PipelineRun) -> dict[str, Any]:
 
 def _last_run(instance: Instance) -> PipelineRun | None:
     return instance.runs.order_by("-created_at").first()
-
-
-def _wants_part(request: HttpRequest) -> bool:
-    """A partial for htmx, but the whole page when history asks for it again."""
-    htmx = request.htmx  # type: ignore[attr-defined]
-    return bool(htmx) and not htmx.history_restore_request and not htmx.boosted
-
-
-def _address(request: HttpRequest) -> str:
-    """The page's query without page and sort, for links that add theirs."""
-    query = request.GET.copy()
-    for name in ("page", "sort"):
-        query.pop(name, None)
-    return query.urlencode()
