@@ -80,6 +80,10 @@ def register_old(hands: Hands, at: Situation) -> Wait | None:
 
 
 def see_drained(eyes: Eyes, at: Situation) -> Result | Wait | None:
+    """Minutes pass here: a replacement that AWS takes back meanwhile is noticed at once, and the old one comes back."""
+    hidden = not_visible(eyes, at)
+    if hidden is not None:
+        return hidden
     health = _health(eyes, at, at.target_id)
     return {} if health is None else Wait(SOON, f"{at.target_id} is {health} in {at.args['group_name']}")
 
@@ -87,6 +91,9 @@ def see_drained(eyes: Eyes, at: Situation) -> Result | Wait | None:
 # --- The Elastic IP -----------------------------------------------------------------------------------------------
 def see_released(eyes: Eyes, at: Situation) -> Result | Wait | None:
     """Free, or already at the new one. Raises Changed when somebody else has it."""
+    hidden = not_visible(eyes, at)
+    if hidden is not None:
+        return hidden
     holder = _holder(eyes, at)
     if holder in {None, at.replacement_id}:
         return {}
