@@ -20,6 +20,7 @@ from accounts.models import (
     AuditEntry,
     AuditSeal,
     AwsAccount,
+    IdempotencyKey,
     Invitation,
     Membership,
     Organization,
@@ -180,6 +181,17 @@ class RecoveryCodeAdmin(ReadOnly):
     search_fields = ("user__username",)
     list_select_related = ("user",)
     exclude = ("digest",)
+
+
+@admin.register(IdempotencyKey)
+class IdempotencyKeyAdmin(ReadOnly):
+    """Which POST was answered once for all; the answer itself is its caller's."""
+
+    list_display = ("began_at", "organization", "key", "status", "lease_until", "ended_at", "expires_at")
+    list_filter = ("status", "organization")
+    search_fields = ("key", "fingerprint")
+    list_select_related = ("organization",)
+    exclude = ("headers", "body")
 
 
 admin.site.unregister(TOTPDevice)  # django-otp's own would let staff write a secret into somebody's device

@@ -59,6 +59,11 @@ class Caller:
         """A key of the installation itself: it may name any customer."""
         return self.api_key is not None and self.api_key.is_platform
 
+    @property
+    def is_staff(self) -> bool:
+        """A person of the platform: models, engines and the market are theirs to write."""
+        return self.user is not None and self.user.is_staff
+
     def may(self, scope: Scope, role: Role) -> bool:
         if self.kind is CallerKind.KEY:
             return scope in self.scopes
@@ -191,6 +196,21 @@ def requires(*, scope: Scope, role: Role) -> type[HasCaller]:
     """The permission of a view: keys need `scope`, people at least `role`."""
     every = (*SAFE_METHODS, "POST", "PUT", "PATCH", "DELETE")
     return type("Requires", (HasCaller,), {"scope": scope, "role": role, "methods": every})
+
+
+class OfThePlatform(HasCaller):
+    """A key with `manage`, or a person of the platform: what is written here, every organization uses."""
+
+    scope = Scope.MANAGE
+    methods = (*SAFE_METHODS, "POST", "PUT", "PATCH", "DELETE")
+
+    def has_permission(self, request: Request, view: APIView) -> bool:
+        caller = caller_of(request)
+        if request.method in view.allowed_methods and caller.kind is CallerKind.PERSON:
+            if not caller.is_staff:
+                raise exceptions.PermissionDenied("This needs an admin of the platform.")
+            return True
+        return super().has_permission(request, view)
 
 
 def signed_in(

@@ -49,3 +49,10 @@ class DependencyDown(APIException):
     def __init__(self, dependency: str) -> None:
         super().__init__(f"{dependency} is down; try again.")
         self.dependency = dependency
+
+
+class SwitchedOff(APIException):
+    """503: this installation cannot do it as it is set up; the detail says what it lacks."""
+
+    status_code = status.HTTP_503_SERVICE_UNAVAILABLE
+    default_code = "switched_off"

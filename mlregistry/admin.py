@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from django.contrib import admin, messages
+from django.contrib.admin import EmptyFieldListFilter
 from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils import timezone
@@ -27,10 +28,19 @@ from mlregistry.models import (
 
 @admin.register(ModelVersion)
 class ModelVersionAdmin(ReadOnly):
-    """Models are registered by command; here one is graduated, rejected, or made the one that counts."""
+    """Models come by upload or command; here one is graduated, rejected, or made the one that counts."""
 
-    list_display = ("name", "version", "model_type", "status", "is_active", "trained_until", "uploaded_at")
-    list_filter = ("model_type", "status", "is_active", "is_experimental")
+    list_display = (
+        "name",
+        "version",
+        "model_type",
+        "status",
+        "is_active",
+        "trained_until",
+        "uploaded_at",
+        "deleted_at",
+    )
+    list_filter = ("model_type", "status", "is_active", "is_experimental", ("deleted_at", EmptyFieldListFilter))
     search_fields = ("name", "version", "file__sha256", "metadata_sha256")
     list_select_related = ("uploaded_by",)
     actions = ("activate", "graduate", "reject")
@@ -59,7 +69,7 @@ class ModelVersionAdmin(ReadOnly):
         for row in queryset:
             try:
                 deed(row)
-            except (ModelRefused, registry.NotActivatable, registry.StillActive) as refused:
+            except (ModelRefused, ModelVersion.DoesNotExist, *registry.REFUSALS) as refused:
                 self.message_user(request, f"{row}: {refused}", messages.ERROR)
             else:
                 self.message_user(request, f"{row}: done.", messages.SUCCESS)
@@ -99,13 +109,14 @@ class PoolScoreAdmin(ReadOnly):
     list_filter = ("evidence", "pool__region", "scored_at")
     search_fields = ("pool__instance_type", "pool__zone_id")
     list_select_related = ("pool",)
+    readonly_fields = ("inputs", "features", "components")
     show_full_result_count = False
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[PoolScore]:
         """What a score was made from is read on its own page only."""
         found = super().get_queryset(request)
         is_one = request.resolver_match is not None and "object_id" in request.resolver_match.kwargs
-        return found if is_one else found.defer("inputs", "components", "features")
+        return found if is_one else found.defer("numbers")
 
 
 @admin.register(RegionScoring)

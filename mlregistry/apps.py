@@ -7,6 +7,9 @@ class MlregistryConfig(AppConfig):
     name = "mlregistry"
     verbose_name = "Model registry"
 
+    def ready(self) -> None:
+        from mlregistry import checks  # noqa: F401 -- registers itself
+
     ownership = {
         "ModelFile": PLATFORM,
         "ModelVersion": SHARED,

@@ -1,4 +1,4 @@
-"""Under which digest does a model lie, and is it small enough to be looked at?
+"""Under which digest does a model lie, is it small enough to be looked at, and what is it in its one spelling?
 
 Whether the bytes are a model is asked of the adapter of their format; a pickle is known by its first byte, not opened.
 """
@@ -7,11 +7,21 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from mlregistry import sandbox
+from mlregistry.adapters.lightgbm_text import otherwise
 from mlregistry.adapters.metadata import ModelRefused
+from mlregistry.sandbox import SandboxFailed
+
+logger = logging.getLogger(__name__)
+
+LONGEST_REASON = 400  # of the child's words: they are a stranger's
+ADMISSION = "mlregistry.adapters.admission:admit"
+TAKEN = "LightGBM's text form is taken, as Booster.save_model writes it"
 
 
 class ModelTooLarge(ModelRefused):
@@ -39,6 +49,25 @@ def received(content: bytes, metadata: Mapping[str, Any], *, limit_bytes: int) -
     return Artifact(content, digest(content), metadata, digest(canonical_json(metadata)))
 
 
+def canonical(content: bytes, metadata: Mapping[str, Any]) -> bytes:
+    """A stranger's model as LightGBM writes what it read of it, after it answered its own sample.
+
+    Read in the sandbox, where nothing of ours is in reach; what comes back is still a stranger's and is checked as any
+    file is before it is loaded. Raises ModelRefused, SandboxOff.
+    """
+    if words := otherwise(content[:8]):
+        raise ModelRefused(f"{words}; {TAKEN}")
+    canonical_json(metadata)  # what is no JSON is refused here, not in the child
+    try:
+        answer = sandbox.run(ADMISSION, metadata, content)
+    except SandboxFailed as failed:
+        logger.warning("a model could not be read", extra={"how": str(failed), "told": failed.told})
+        raise ModelRefused(f"reading it failed: {failed}") from failed
+    if refused := answer.told.get("refused"):
+        raise ModelRefused(str(refused)[:LONGEST_REASON])
+    return answer.content
+
+
 def digest(content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()
 
@@ -51,9 +80,12 @@ def canonical_json(value: Mapping[str, Any]) -> bytes:
     """
     try:
         plain = _plain(value)
-        return json.dumps(plain, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False).encode()
-    except (ValueError, TypeError) as error:
+        text = json.dumps(plain, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False).encode()
+    except (ValueError, TypeError, RecursionError) as error:
         raise ModelRefused(f"its metadata are no JSON: {error}") from error
+    if b"\\u0000" in text:
+        raise ModelRefused("its metadata hold the character NUL, which PostgreSQL does not keep")
+    return text
 
 
 def _plain(value: Any) -> Any:

@@ -18,6 +18,8 @@ from mlregistry.domain.assigning import is_drawn, refusal
 from mlregistry.loading import LoadedModel, active_model, loaded
 from mlregistry.models import Assignment, AssignmentKind, ModelStatus, ModelVersion
 
+ACTIVE = "the active model"
+
 
 class NotAssignable(Exception):
     """The model's status does not allow it there; `state` is what stands in the way."""
@@ -33,8 +35,13 @@ class Judges:
 
     serving: LoadedModel
     chosen_by: str  # "the active model", "assigned to the instance", "assigned to 20% of the account"
-    shadow: LoadedModel | None
+    shadow: ModelVersion | None  # not loaded: that it cannot be must not stand in the way
     passed_over: tuple[str, ...]
+
+    @property
+    def is_assigned(self) -> bool:
+        """Whether the serving model is another than the one that the stored scores are made by."""
+        return self.chosen_by != ACTIVE
 
 
 def judges_of(instance: Instance) -> Judges:
@@ -52,7 +59,7 @@ def judges_of(instance: Instance) -> Judges:
         found[assignment.kind] = version, _told(assignment)
     own, beside = found.get(AssignmentKind.SERVING), found.get(AssignmentKind.SHADOW)
     serving = loaded(own[0]) if own else active_model()
-    shadow = loaded(beside[0]) if beside and beside[0].pk != serving.id else None
+    shadow = beside[0] if beside and beside[0].pk != serving.id else None
     return Judges(serving, own[1] if own else "the active model", shadow, tuple(passed_over))
 
 

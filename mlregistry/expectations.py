@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
+from itertools import groupby
 from typing import Any
 
 import numpy as np
@@ -55,7 +56,7 @@ def expect(given: PoolFacts, model: LoadedModel, statistics: StoredStatistics) -
     scales, region = _scales(usable, model, statistics)
     inputs, context = pool_facts.feature_inputs(usable, region)
     matrix = features.features(inputs, context, scales, usable.measures.launch_at)
-    families = [family_of(name.instance_type) for name in usable.names]
+    families = [family_of(name) for name in usable.names.instance_type]
     weights = safety.adaptive_weights(FEEDBACK_WEIGHT)
     components = _components(usable)
     return Expectations(
@@ -71,7 +72,7 @@ def expect(given: PoolFacts, model: LoadedModel, statistics: StoredStatistics) -
 
 
 def as_rows(found: Expectations) -> list[dict[str, Any]]:
-    """One JSON object per pool with the columns of PoolScore that a replay must meet; unknown = null."""
+    """One JSON object per pool with all that a replay must meet; unknown = null."""
     outlook_, horizon = found.outlook, int(found.model.horizon.total_seconds())
     feature_hash, components = features.feature_hash(), _component_rows(found)
     return [
@@ -121,7 +122,7 @@ def explain(model: LoadedModel, matrix: Floats) -> list[dict[str, Any]]:
 def rescore(
     inputs: Sequence[Mapping[str, Any]], *, model: LoadedModel, statistics: StoredStatistics
 ) -> list[dict[str, Any]]:
-    """Recompute scores from `PoolScore.inputs` as stored, in order, each with its `contributions`.
+    """Recompute scores from `PoolScore.inputs`, in order, each with its `contributions`.
 
     The same functions as the scoring of a region, on the same bits. Raises KeyError for a fact or statistics missing.
     """
@@ -157,10 +158,14 @@ def _is_old(facts: PoolFacts) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
 def _scales(
     facts: PoolFacts, model: LoadedModel, stored: StoredStatistics
 ) -> tuple[RegionStatistics, NDArray[np.int64]]:
-    """The model's own statistics where it learned any, the region's elsewhere; and the row of each pool."""
-    used = list(dict.fromkeys((name.region, name.statistics) for name in facts.names))
-    row = {key: position for position, key in enumerate(used)}
-    region = np.array([row[name.region, name.statistics] for name in facts.names], dtype=np.int64)
+    """The model's own statistics where it learned any, the region's elsewhere; and the row of each pool.
+
+    A row for each run of equal ones: launches come in any order, and features want rows that ascend.
+    """
+    runs = groupby(zip(facts.names.region, facts.names.statistics, strict=True))
+    counted = [(key, sum(1 for _ in run)) for key, run in runs]
+    used = [key for key, _ in counted]
+    region = np.repeat(np.arange(len(used)), [count for _, count in counted])
     own = statistics_rows(stored, [digest for _, digest in used])
     if model.adapter is None:
         return own, region
@@ -180,22 +185,11 @@ def _components(facts: PoolFacts) -> AdaptiveComponents:
 
 
 def _component_rows(found: Expectations) -> list[dict[str, Any]]:
-    """Of each pool: component → value, weight, and share (their product)."""
-    shares = found.weights.shares
-    columns = [listed(getattr(found.components, name)) for name in shares]
+    names = list(found.weights.shares)
+    columns = [listed(getattr(found.components, name)) for name in names]
     return [
-        {
-            name: {"value": value, "weight": weight, "share": _share(value, weight)}
-            for (name, weight), value in zip(shares.items(), values, strict=True)
-        }
-        for values in zip(*columns, strict=True)
+        safety.as_json(dict(zip(names, values, strict=True)), found.weights) for values in zip(*columns, strict=True)
     ]
-
-
-def _share(value: float | None, weight: float) -> float | None:
-    if weight == 0:
-        return 0.0
-    return None if value is None else value * weight
 
 
 def _explained(parts: Contributions, row: int) -> dict[str, Any]:
@@ -238,7 +232,7 @@ def _missing(facts: PoolFacts, matrix: Floats) -> list[list[str]]:
     note(np.isnan(known.vcpus), lambda row: "not in the catalogue of instance types")
     note(
         np.isnan(known.launch_year),
-        lambda row: f"no launch year of family {family_of(facts.names[row].instance_type)}",
+        lambda row: f"no launch year of family {family_of(facts.names.instance_type[row])}",
     )
     is_bare = np.array([not found for found in reasons], dtype=bool)
     note(is_bare & ~np.isfinite(matrix).all(axis=1), lambda row: _unknown_features(matrix[row]))

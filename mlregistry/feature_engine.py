@@ -14,7 +14,7 @@ from instances.domain.pool import Product, family_of
 from instances.domain.prices import PriceSummary
 from instances.domain.spec import InstanceSpec
 from instances.market import quotes
-from instances.market.quotes import OnDemandQuote, PoolRow, Rating
+from instances.market.quotes import PoolRow
 from mlregistry.artifacts import canonical_json, digest
 from mlregistry.domain import facts as pool_facts
 from mlregistry.domain import features, hazard
@@ -41,15 +41,22 @@ def region_facts(region: str, *, now: datetime, product: Product = Product.LINUX
     """Facts of every pool the region offers, also those without a price; empty when it has none."""
     pools = quotes.pool_rows(region, product)
     at = now.timestamp()
-    columns = _measure(region, pools, now, product)
-    inputs = _inputs(columns, pools)
+    types, of_type = _groups(pool.instance_type for pool in pools)
+    columns = {
+        **_measure_pools(region, pools, now, product),
+        **{name: column[of_type] for name, column in _measure_types(region, types, now).items()},
+    }
+    inputs = _inputs(columns, types, of_type)
     context = features.context_of(inputs)
     columns["family_stress"] = context.family_stress[inputs.family]
     columns["type_log_price"] = context.log_price[inputs.instance_type]
     statistics = _statistics(region, features.raw_features(inputs, context, at), now)
-    names = [
-        PoolNames(pool.id, pool.instance_type, pool.zone_id, product.value, region, statistics.sha256) for pool in pools
-    ]
+    names = PoolNames(
+        [pool.id for pool in pools],
+        [pool.instance_type for pool in pools],
+        [pool.zone_id for pool in pools],
+        *([each] * len(pools) for each in (product.value, region, statistics.sha256)),
+    )
     return RegionFacts(PoolFacts(names, pool_facts.measured(columns)), statistics)
 
 
@@ -104,30 +111,29 @@ def _listed(values: Floats) -> list[float | None]:
     return [float(value) + 0.0 if np.isfinite(value) else None for value in values]
 
 
-def _measure(region: str, pools: Sequence[PoolRow], now: datetime, product: Product) -> dict[str, Floats]:
-    """Every measure but the regional aggregates, row by row of `pools`."""
-    types = [pool.instance_type for pool in pools]
+def _measure_pools(region: str, pools: Sequence[PoolRow], now: datetime, product: Product) -> dict[str, Floats]:
+    """What differs from pool to pool, and what is the same of all, row by row of `pools`."""
     freshness = quotes.freshness(region, now=now)
-    ratings, on_demand = quotes.ratings(region), quotes.on_demand(region, at=now)
     unknown = np.full(len(pools), np.nan)
     return {
         "at": np.full(len(pools), now.timestamp()),
         "launch_at": np.full(len(pools), now.timestamp()),
         **_prices(region, pools, now, product),
-        **_listed_prices(types, on_demand),
-        **_ratings(types, ratings, freshness.advisor_at),
-        **_hardware(types, quotes.specs()),
         "last_missing_at": unknown,  # no interruption is recorded yet: "none known" is said by its own feature
         **{name: np.zeros(len(pools)) for name in ("interruptions_7d", "watched_hours_7d", "neighbours_hit")},
         "prices_as_of": np.full(len(pools), _epoch(freshness.prices_through)),
+        # a rating is as old as the last time we asked and were answered, not as the day on which the band changed
+        "advisor_as_of": np.full(len(pools), _epoch(freshness.advisor_at)),
     }
 
 
 def _prices(region: str, pools: Sequence[PoolRow], now: datetime, product: Product) -> dict[str, Floats]:
     ids, history = quotes.histories(region, product=product, at=now)
     summary = prices.summarize(history, at=now.timestamp())
-    row = {pool_id: row for row, pool_id in enumerate(ids.tolist())}
-    taken = np.array([row.get(pool.id, -1) for pool in pools], dtype=np.int64)
+    wanted = np.array([pool.id for pool in pools], dtype=np.int64)
+    place = np.searchsorted(ids, wanted)  # ascending, as histories has them
+    is_priced = np.isin(wanted, ids)
+    taken = np.where(is_priced, place, -1)
     return {
         field.name: _spread(getattr(summary, field.name), taken, 0.0 if field.name in _ZERO_WITHOUT_ROWS else np.nan)
         for field in fields(PriceSummary)
@@ -143,20 +149,16 @@ def _spread(values: Floats, taken: Index, otherwise: float) -> Floats:
     return spread
 
 
-def _listed_prices(types: Sequence[str], found: Mapping[str, OnDemandQuote]) -> dict[str, Floats]:
-    quoted = [found.get(name) for name in types]
+def _measure_types(region: str, types: Sequence[str], now: datetime) -> dict[str, Floats]:
+    """What all pools of a type share, row by row of `types`."""
+    ratings, quoted = quotes.ratings(region), quotes.on_demand(region, at=now)
+    listed = [quoted.get(name) for name in types]
+    rated = [ratings.get(name) for name in types]
     return {
-        "on_demand_micro": _column(quote.usd_micro if quote else None for quote in quoted),
-        "on_demand_as_of": _column(quote.fetched_at.timestamp() if quote else None for quote in quoted),
-    }
-
-
-def _ratings(types: Sequence[str], found: Mapping[str, Rating], asked_at: datetime | None) -> dict[str, Floats]:
-    """A rating is as old as the last time we asked and were answered, not as the day on which the band changed."""
-    rated = [found.get(name) for name in types]
-    return {
+        "on_demand_micro": _column(quote.usd_micro if quote else None for quote in listed),
+        "on_demand_as_of": _column(quote.fetched_at.timestamp() if quote else None for quote in listed),
         "band": _column(rating.band if rating else None for rating in rated),
-        "advisor_as_of": np.full(len(types), _epoch(asked_at)),
+        **_hardware(types, quotes.specs()),
     }
 
 
@@ -172,8 +174,9 @@ def _hardware(types: Sequence[str], found: Mapping[str, InstanceSpec]) -> dict[s
     }
 
 
-def _inputs(columns: Mapping[str, Floats], pools: Sequence[PoolRow]) -> PoolInputs:
+def _inputs(columns: Mapping[str, Floats], types: Sequence[str], of_type: Index) -> PoolInputs:
     """The same columns grouped by family and type, for the aggregates over the region."""
+    _, of_family = _groups(family_of(name) for name in types)
     return PoolInputs(
         prices=PriceSummary(**{name: columns[name] for name in pool_facts.PRICE_COLUMNS}),
         on_demand_micro=columns["on_demand_micro"],
@@ -187,15 +190,17 @@ def _inputs(columns: Mapping[str, Floats], pools: Sequence[PoolRow]) -> PoolInpu
         interruptions_7d=columns["interruptions_7d"],
         watched_hours_7d=columns["watched_hours_7d"],
         neighbours_hit=columns["neighbours_hit"],
-        region=np.zeros(len(pools), dtype=np.int64),
-        family=_groups([family_of(pool.instance_type) for pool in pools]),
-        instance_type=_groups([pool.instance_type for pool in pools]),
+        region=np.zeros(len(of_type), dtype=np.int64),
+        family=of_family[of_type],
+        instance_type=of_type,
     )
 
 
-def _groups(keys: Sequence[str]) -> Index:
-    number = {key: position for position, key in enumerate(dict.fromkeys(keys))}
-    return np.array([number[key] for key in keys], dtype=np.int64)
+def _groups(keys: Iterable[str]) -> tuple[list[str], Index]:
+    """The different keys in the order of their first mention, and which of them each is."""
+    number: dict[str, int] = {}
+    places = [number.setdefault(key, len(number)) for key in keys]
+    return list(number), np.array(places, dtype=np.int64)
 
 
 def _column(values: Iterable[float | None]) -> Floats:

@@ -8,13 +8,14 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import numpy as np
-from django.db.models import F
 
 from instances.domain.pool import Product
 from instances.models import Pool
 from mlregistry import expectations, feature_engine
 from mlregistry.domain import facts as pool_facts
+from mlregistry.domain.facts import PoolFacts
 from mlregistry.domain.hazard import Evidence
+from mlregistry.domain.packing import LAYOUT
 from mlregistry.expectations import ADVISOR_AGE_LIMIT, PRICE_AGE_LIMIT
 from mlregistry.loading import LoadedModel, active_model
 from mlregistry.models import PoolScore, Prediction
@@ -90,7 +91,7 @@ class Forecast:
 
 
 def predict(launches: Sequence[Launch], *, now: datetime) -> list[Forecast]:
-    """A forecast per launch, in order; five queries at most, whatever their number.
+    """A forecast per launch, in order; four queries at most, whatever their number.
 
     A launch nothing is known of gets a forecast too, which says what is missing. Raises ModelRefused.
     """
@@ -103,7 +104,8 @@ def predict(launches: Sequence[Launch], *, now: datetime) -> list[Forecast]:
         _stored(launch, score, model) if score else _unknown(launch, model)
         for launch, score in zip(launches, found, strict=True)
     ]
-    for row, again in zip(live, _asked_anew([forecasts[row] for row in live], model, now), strict=True):
+    facts = pool_facts.from_rows([score.inputs for row in live if (score := found[row])])
+    for row, again in zip(live, _asked_anew([forecasts[row] for row in live], facts, model, now), strict=True):
         forecasts[row] = again
     return _explained(forecasts, set(live), model)
 
@@ -188,8 +190,8 @@ def _pool_ids(launches: Sequence[Launch]) -> list[int | None]:
 
 
 def _scores(pool_ids: Any) -> dict[int, PoolScore]:
-    scores = PoolScore.objects.filter(pool_id__in=set(pool_ids)).defer("inputs")
-    return {score.pool_id: score for score in scores.annotate(band=F("inputs__band"))}
+    scores = PoolScore.objects.filter(pool_id__in=set(pool_ids), layout=LAYOUT).select_related("pool")
+    return {score.pool_id: score for score in scores}
 
 
 def _must_ask(launch: Launch, score: PoolScore, model: LoadedModel, now: datetime) -> bool:
@@ -201,7 +203,7 @@ def _must_ask(launch: Launch, score: PoolScore, model: LoadedModel, now: datetim
 
 
 def _stored(launch: Launch, score: PoolScore, model: LoadedModel) -> Forecast:
-    band = score.band  # type: ignore[attr-defined]
+    band = score.inputs["band"]
     return Forecast(
         launch=launch,
         pool_id=score.pool_id,
@@ -235,20 +237,17 @@ def _unknown(launch: Launch, model: LoadedModel) -> Forecast:
     return Forecast(launch, None, model, row, None, None, dict.fromkeys(sources))
 
 
-def _asked_anew(forecasts: Sequence[Forecast], model: LoadedModel, now: datetime) -> list[Forecast]:
+def _asked_anew(forecasts: Sequence[Forecast], facts: PoolFacts, model: LoadedModel, now: datetime) -> list[Forecast]:
     """The pools of these forecasts again, from their facts, at the price and time that were asked about."""
     if not forecasts:
         return []
-    ids = [forecast.pool_id for forecast in forecasts if forecast.pool_id is not None]
-    inputs = dict(PoolScore.objects.filter(pool_id__in=set(ids)).values_list("pool_id", "inputs"))
-    facts = pool_facts.from_rows([inputs[pool_id] for pool_id in ids])
     launches = [forecast.launch for forecast in forecasts]
     facts = pool_facts.asked_at(facts, np.full(len(facts), now.timestamp()))
     facts = pool_facts.launched_at(
         facts, np.array([at.timestamp() if (at := launch.launch_at) else now.timestamp() for launch in launches])
     )
     facts = pool_facts.at_price(facts, np.array([launch.spot_usd_micro or np.nan for launch in launches], dtype=float))
-    statistics = feature_engine.stored_statistics(name.statistics for name in facts.names)
+    statistics = feature_engine.stored_statistics(facts.names.statistics)
     found = expectations.expect(facts, model, statistics)
     return [
         replace(forecast, row=row, contributions=parts)

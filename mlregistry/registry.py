@@ -13,11 +13,11 @@ from django.db import IntegrityError, transaction
 
 from accounts import audit
 from accounts.authentication import Caller
-from mlregistry import artifacts, loading
+from mlregistry import artifacts, assigning, loading, news
 from mlregistry.adapters.base import SAMPLE_TOLERANCE
 from mlregistry.adapters.metadata import ModelRefused
 from mlregistry.artifacts import Artifact
-from mlregistry.models import ModelFile, ModelStatus, ModelType, ModelVersion
+from mlregistry.models import Assignment, ModelFile, ModelStatus, ModelType, ModelVersion
 
 SHIPPED = Path(__file__).parent / "shipped"
 MIB = 1024 * 1024
@@ -28,19 +28,35 @@ class AlreadyRegistered(Exception):
 
     def __init__(self, existing: ModelVersion) -> None:
         self.existing = existing
-        super().__init__(f"{existing} is registered already, as {existing.status}")
+        is_gone = " and was deleted: a version stands for its bytes for good" if existing.deleted_at else ""
+        super().__init__(f"{existing} is registered already, as {existing.status}{is_gone}")
 
 
 class NotActivatable(Exception):
     """Only a graduated model may be active; `state` is the status that stands in the way."""
 
     def __init__(self, version: ModelVersion) -> None:
-        self.state = version.status
-        super().__init__(f"{version} is {version.status}; only a graduated model may be active")
+        self.state = "deleted" if version.deleted_at else version.status
+        super().__init__(f"{version} is {self.state}; only a graduated model may be active")
 
 
 class StillActive(Exception):
     """The active model stays graduated until another one is active."""
+
+
+class StillAssigned(Exception):
+    """Organizations use it; `count` assignments stand in the way. It does not say whose."""
+
+    def __init__(self, version: ModelVersion, count: int) -> None:
+        self.count = count
+        super().__init__(f"{version} is assigned {count} time{'' if count == 1 else 's'}; reject it, which ends them")
+
+
+class NoSuchMove(Exception):
+    """A rejected model goes back to testing before anything else."""
+
+
+REFUSALS = (NotActivatable, StillActive, StillAssigned, NoSuchMove)
 
 
 def store(
@@ -50,10 +66,12 @@ def store(
     by: Caller | str,
     status: ModelStatus = ModelStatus.TESTING,
     is_experimental: bool = False,
+    received_sha256: str = "",
 ) -> ModelVersion:
     """Register a model under the name and version that its metadata say.
 
-    It must load and answer its own sample first. Raises ModelRefused (not a model, another feature version, a sample
+    It must load and answer its own sample first. `received_sha256` is of the bytes somebody sent, where these are not
+    they. Raises ModelRefused (not a model, another feature version, a sample
     it answers otherwise …), ModelTooLarge, AlreadyRegistered.
     """
     limit = settings.MODEL_UPLOAD_LIMIT_MIB * MIB
@@ -78,8 +96,16 @@ def store(
     )
     with transaction.atomic():
         _insert(version, artifact)
-        audit.record(by, "model.registered", version, after=_identity(version))
+        sent = {"received_sha256": received_sha256} if received_sha256 else {}
+        audit.record(by, "model.registered", version, after=_identity(version) | sent)
     return version
+
+
+def refuse_taken(name: str, version: str) -> None:
+    """Raises AlreadyRegistered when the name and version stand for a model, also one that was deleted."""
+    taken = ModelVersion.objects.defer("metadata", "trial").filter(name=name, version=version).first()
+    if taken is not None:
+        raise AlreadyRegistered(taken)
 
 
 def activate(version: ModelVersion, *, by: Caller | str, now: datetime) -> ModelVersion | None:
@@ -94,7 +120,7 @@ def activate(version: ModelVersion, *, by: Caller | str, now: datetime) -> Model
         of_type = ModelVersion.objects.select_for_update().filter(model_type=version.model_type).order_by("pk")
         rows = {row.pk: row for row in of_type.defer("metadata")}
         current = rows[version.pk]
-        if current.status != ModelStatus.GRADUATED:
+        if current.status != ModelStatus.GRADUATED or current.deleted_at:
             raise NotActivatable(current)
         previous = next((row for row in rows.values() if row.is_active), None)
         if previous != current:
@@ -105,15 +131,39 @@ def activate(version: ModelVersion, *, by: Caller | str, now: datetime) -> Model
 
 
 def judge(version: ModelVersion, status: ModelStatus, *, by: Caller | str, reason: str = "") -> None:
-    """Graduate or reject it, or put it back to testing. Raises StillActive for the active one."""
+    """Graduate or reject it, or put it back to testing; assignments that its new status forbids end with that.
+
+    Raises StillActive for the active one, NoSuchMove from rejected to graduated, ModelVersion.DoesNotExist.
+    """
     with transaction.atomic():
-        current = ModelVersion.objects.select_for_update().defer("metadata").get(pk=version.pk)
+        current = _locked(version)
         if current.is_active and status != ModelStatus.GRADUATED:
             raise StillActive(f"{current} is active; activate another model first")
+        if (current.status, status) == (ModelStatus.REJECTED, ModelStatus.GRADUATED):
+            raise NoSuchMove(f"{current} was rejected; put it back to testing first")
         before, current.status = current.status, status.value
-        current.save(update_fields=["status"])
-        audit.record(by, "model.judged", current, before=before, after=status.value, reason=reason)
+        if before != status:
+            current.save(update_fields=["status"])
+            audit.record(by, "model.judged", current, before=before, after=status.value, reason=reason)
+            assigning.end_forbidden(current, status, by=by)
     version.status = status.value
+
+
+def delete(version: ModelVersion, *, by: Caller | str, now: datetime) -> None:
+    """Take it out of every list and every use. Its bytes stay, for its decisions are recomputed from them.
+
+    Raises StillActive, StillAssigned, ModelVersion.DoesNotExist when it was deleted before.
+    """
+    with transaction.atomic():
+        current = _locked(version)
+        if current.is_active:
+            raise StillActive(f"{current} is active; activate another model first")
+        if count := Assignment.objects.filter(model=current).count():
+            raise StillAssigned(current, count)
+        current.deleted_at = now
+        current.save(update_fields=["deleted_at"])
+        audit.record(by, "model.deleted", current, before=_identity(current))
+    version.deleted_at = now
 
 
 def register_shipped(*, by: Caller | str = "installation") -> ModelVersion:
@@ -133,18 +183,21 @@ def register_shipped(*, by: Caller | str = "installation") -> ModelVersion:
         return existing
 
 
+def _locked(version: ModelVersion) -> ModelVersion:
+    return ModelVersion.objects.present().select_for_update().defer("metadata", "trial").get(pk=version.pk)
+
+
 def _insert(version: ModelVersion, artifact: Artifact) -> None:
     """The file once per digest, and the row. Raises AlreadyRegistered, also when another process was first."""
-    taken = ModelVersion.objects.defer("metadata").filter(name=version.name, version=version.version)
-    if (existing := taken.first()) is not None:
-        raise AlreadyRegistered(existing)
+    refuse_taken(version.name, version.version)
     file = ModelFile(sha256=artifact.sha256, content=artifact.content, size=len(artifact.content))
     ModelFile.objects.bulk_create([file], ignore_conflicts=True)
     try:
         with transaction.atomic():
             version.save(force_insert=True)
     except IntegrityError as error:
-        raise AlreadyRegistered(taken.get()) from error
+        taken = ModelVersion.objects.defer("metadata").get(name=version.name, version=version.version)
+        raise AlreadyRegistered(taken) from error
 
 
 def _tried(version: ModelVersion, now: datetime) -> dict[str, Any]:
@@ -160,6 +213,7 @@ def _switch(current: ModelVersion, previous: ModelVersion | None, by: Caller | s
     ModelVersion.objects.filter(pk=current.pk).update(is_active=True, activated_at=now)
     before = _identity(previous) if previous else None
     audit.record(by, "model.activated", current, before=before, after=_identity(current))
+    news.announce()
 
 
 def _identity(version: ModelVersion) -> dict[str, Any]:

@@ -14,11 +14,11 @@ from django.db.models import Count, Max
 
 from instances.domain.pool import Product
 from instances.domain.prices import DAY
+from instances.domain.snapshot import EVIDENCE
 from instances.models import MarketFetch, Pool
 from mlregistry import expectations, feature_engine
-from mlregistry.domain import facts as pool_facts
-from mlregistry.domain.facts import PoolFacts
-from mlregistry.expectations import HISTORY_DAYS, Expectations, listed, rescore
+from mlregistry.domain import packing
+from mlregistry.expectations import HISTORY_DAYS, Expectations, rescore
 from mlregistry.loading import LoadedModel, active_model
 from mlregistry.models import ModelVersion, RegionScoring
 from mlregistry.score_rows import write_region_scoring, write_scores
@@ -53,14 +53,13 @@ def score_region(region: str, *, now: datetime, product: Product = Product.LINUX
     known = feature_engine.region_facts(region, now=now, product=product)
     stored = {known.statistics.sha256: feature_engine.as_stored(known.statistics)}
     found = expectations.expect(known.facts, model, stored)
-    rows = _score_rows(found)
+    is_known = np.isfinite(found.outlook.probability) & np.isfinite(found.safety)
+    took = round(time.perf_counter() - began, 3)
+    result = ScoringResult(region, len(found.facts), int((~is_known).sum()), model, now, took)
     with transaction.atomic():
-        feature_engine.store_statistics(known.statistics)
-        write_scores(rows)
-        is_known = np.isfinite(found.outlook.probability) & np.isfinite(found.safety)
-        took = round(time.perf_counter() - began, 3)
-        result = ScoringResult(region, len(rows), int((~is_known).sum()), model, now, took)
-        _keep(result, found, product)
+        if _keep(result, found, product):  # and holds the region: of two scorings at once the later instant stays
+            feature_engine.store_statistics(known.statistics)
+            _write(result, found, known.statistics.sha256)
     logger.info("scored", extra={"region": region, "pools": result.pools, "unknown": result.unknown})
     return result
 
@@ -68,7 +67,7 @@ def score_region(region: str, *, now: datetime, product: Product = Product.LINUX
 def regions_due(*, now: datetime, product: Product = Product.LINUX) -> list[str]:
     """Regions whose scores are older than what they rest on (a fetch, the active model), or than half an hour.
 
-    Four queries. A region without pools is never due.
+    Due too: those that another release scored. Four queries. A region without pools is never due.
     """
     fetches = MarketFetch.objects.whole().filter(ended_at__gt=now - RESCORED_AFTER).order_by()
     news = dict(fetches.values("region").annotate(at=Max("ended_at")).values_list("region", "at"))
@@ -81,14 +80,15 @@ def regions_due(*, now: datetime, product: Product = Product.LINUX) -> list[str]
         for region, count in pools.values_list("region", "pools")
         if (last := scored.get(region)) is None
         or last.pools < count
+        or last.layout != packing.LAYOUT
         or last.scored_at < max(common, news.get(region, common))
     ]
 
 
-def _keep(result: ScoringResult, found: Expectations, product: Product) -> None:
-    """One row for the region, which the scores of the same transaction are told by."""
+def _keep(result: ScoringResult, found: Expectations, product: Product) -> bool:
+    """One row for the region, which the scores of the same transaction are told by; False when a later one stands."""
     known = found.facts.measures
-    write_region_scoring(
+    return write_region_scoring(
         {
             "region": result.region,
             "product": product.value,
@@ -96,6 +96,7 @@ def _keep(result: ScoringResult, found: Expectations, product: Product) -> None:
             "scored_at": result.scored_at,
             "pools": result.pools,
             "unknown": result.unknown,
+            "layout": packing.LAYOUT,
             "took_seconds": result.took_seconds,
             "horizon_seconds": int(result.model.horizon.total_seconds()),
             "prices_as_of": _oldest(known.prices_as_of),
@@ -111,35 +112,35 @@ def _oldest(times: np.ndarray[Any, np.dtype[np.float64]]) -> datetime | None:
     return datetime.fromtimestamp(known.min(), UTC) if len(known) else None
 
 
-def _score_rows(found: Expectations) -> list[dict[str, Any]]:
-    """PoolScore by column: what was found, from what, and how old each part is."""
-    model_id = found.model.id
-    return [
-        {**row, **ages, "pool_id": name.pool_id, "model_id": model_id, "inputs": inputs}
-        for name, row, ages, inputs in zip(
-            found.facts.names,
-            expectations.as_rows(found),
-            _ages(found.facts),
-            pool_facts.as_rows(found.facts),
-            strict=True,
-        )
-    ]
+def _write(result: ScoringResult, found: Expectations, statistics: str) -> None:
+    """PoolScore by column: what was found, from what, and how old each part is.
 
-
-def _ages(facts: PoolFacts) -> list[dict[str, Any]]:
-    """Prices and times as PoolScore has them. A change before the window is not known to the hour, so it is null."""
-    known = facts.measures
+    A change before the window is not known to the hour, so its instant is unknown.
+    """
+    known, outlook = found.facts.measures, found.outlook
     since = np.where(known.seconds_since_change < HISTORY_DAYS * DAY, known.seconds_since_change, np.nan)
-    columns = {
-        "scored_at": known.at,
-        "spot_usd_micro": known.current_micro,
-        "on_demand_usd_micro": known.on_demand_micro,
-        "prices_as_of": known.prices_as_of,
-        "price_changed_at": known.at - since,
-        "advisor_as_of": known.advisor_as_of,
-        "on_demand_as_of": known.on_demand_as_of,
-    }
-    values = {name: listed(column) for name, column in columns.items()}
-    for name in ("spot_usd_micro", "on_demand_usd_micro"):
-        values[name] = [None if value is None else int(value) for value in values[name]]
-    return [dict(zip(values, row, strict=True)) for row in zip(*values.values(), strict=True)]
+    write_scores(
+        {
+            "model_id": result.model.id,
+            "scored_at": result.scored_at,
+            "horizon_seconds": int(result.model.horizon.total_seconds()),
+            "statistics": statistics,
+            "layout": packing.LAYOUT,
+        },
+        {
+            "pool_id": np.array(found.facts.names.pool_id, dtype=np.int32),
+            "interruption_probability": outlook.probability,
+            "probability_low": outlook.low,
+            "probability_high": outlook.high,
+            "safety_score": found.safety,
+            "evidence": np.array([EVIDENCE.index(each) for each in outlook.evidence], dtype=np.int16),
+            "spot_usd_micro": known.current_micro,
+            "on_demand_usd_micro": known.on_demand_micro,
+            "prices_as_of": known.prices_as_of,
+            "price_changed_at": known.at - since,
+            "advisor_as_of": known.advisor_as_of,
+            "on_demand_as_of": known.on_demand_as_of,
+            "numbers": packing.packed(known, found.features, found.components, found.weights.shares["learned"]),
+        },
+        found.unknown,
+    )

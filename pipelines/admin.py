@@ -17,6 +17,7 @@ from pipelines.models import (
     PipelineRun,
     RunStep,
     SavingsDaily,
+    ShadowDecision,
     Step,
 )
 
@@ -61,6 +62,14 @@ class EngineDecisionAdmin(ReadOnly):
     list_filter = ("engine_name", "organization", "executed_at")
     search_fields = ("id", "request_id", "cluster_id")
     list_select_related = ("organization",)
+
+
+@admin.register(ShadowDecision)
+class ShadowDecisionAdmin(ReadOnly):
+    list_display = ("experiment", "organization", "model", "decision", "interruption_probability", "latency_ms")
+    list_filter = ("decision", "organization", "model")
+    search_fields = ("experiment__id", "reason")
+    list_select_related = ("experiment", "organization", "model")
 
 
 @admin.register(SavingsDaily)

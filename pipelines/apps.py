@@ -9,6 +9,7 @@ class PipelinesConfig(AppConfig):
         "PipelineRun": "organization",
         "RunStep": "run__organization",
         "ExperimentLog": "organization",
+        "ShadowDecision": "organization",
         "EngineDecision": "organization",
         "Operation": "organization",
         "Step": "operation__organization",

@@ -17,6 +17,9 @@ from instances.domain.spec import InstanceSpec
 from instances.market import quotes
 from instances.market.quotes import OnDemandQuote
 from instances.models import Instance, InstanceType, Pool
+from mlregistry.domain.packing import LAYOUT
+from mlregistry.loading import LoadedModel
+from mlregistry.second_opinion import opinions
 from pipelines.domain.candidates import Screened, screen, type_shortfalls
 from pipelines.domain.proposal import Candidate, Facts, Fleet
 from pipelines.domain.target import Disk, Subnet, Target
@@ -36,6 +39,7 @@ _SCORED = (
     "score__scored_at",
     "score__unknown",
     "score__model_id",
+    "score__layout",
 )
 
 
@@ -194,17 +198,20 @@ def fleet_of(instance: Instance) -> Fleet:
 
 
 def screening_of(
-    target: Target, specs: Mapping[str, InstanceSpec], *, model_id: int | None, now: datetime
+    target: Target, specs: Mapping[str, InstanceSpec], *, model: LoadedModel, now: datetime, is_asked_now: bool = False
 ) -> Screening:
     """Every pool of the target's region and product, screened; three queries, and scores of fitting types alone.
 
-    Only scores of the model with `model_id` (None: the baseline) count, so that all candidates are judged alike.
+    Only scores of `model` count, so that all candidates are judged alike. The stored ones are the active model's;
+    with `is_asked_now` the model is asked about the rest, which takes two queries more.
     """
     offered = Pool.objects.filter(region=target.region, product=target.product)
     counted = dict(offered.values_list("instance_type").annotate(n=Count("pk")).order_by("instance_type"))
     reasons = type_shortfalls(target, specs, counted)
     wanted = [instance_type for instance_type, reason in reasons.items() if not reason]
     fitting = list(offered.filter(instance_type__in=wanted).values(*_SCORED))
+    if is_asked_now:
+        _ask_now(fitting, model)
     closed = risk_manager.poisoned({(row["instance_type"], row["zone_id"]) for row in fitting}, now)
     pools, missing = [], {}
     for row in fitting:
@@ -225,10 +232,25 @@ def screening_of(
             quarantine_reason=quarantined.reason if quarantined else "",
         )
         pools.append(pool)
-        missing[pool.pool] = _missing(row, model_id)
+        missing[pool.pool] = _missing(row, model.id)
     screened = screen(target, pools, reasons_by_type=reasons, missing=missing)
     ids = {f"{row['instance_type']} in {row['zone_id']}": row["id"] for row in fitting}
     return Screening(screened, ids, sum(counted.values()))
+
+
+def _ask_now(rows: Sequence[dict[str, Any]], model: LoadedModel) -> None:
+    """Put the model's own figures in place of those that another one stored."""
+    others = [row for row in rows if row["score__scored_at"] is not None and row["score__model_id"] != model.id]
+    found = opinions(model, [row["id"] for row in others])
+    for row in others:
+        if (opinion := found.get(row["id"])) is not None:
+            row |= {
+                "score__interruption_probability": opinion.interruption_probability,
+                "score__evidence": opinion.evidence,
+                "score__safety_score": opinion.safety_score,
+                "score__unknown": opinion.unknown,
+                "score__model_id": model.id,
+            }
 
 
 def _missing(row: Mapping[str, Any], model_id: int | None) -> Sequence[str]:
@@ -236,6 +258,8 @@ def _missing(row: Mapping[str, Any], model_id: int | None) -> Sequence[str]:
         return ["not scored yet"]
     if row["score__model_id"] != model_id:
         return ["scored by another model than the active one"]
+    if row["score__layout"] != LAYOUT:
+        return ["scored by another release of ours"]
     return list(row["score__unknown"])
 
 

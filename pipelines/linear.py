@@ -19,10 +19,11 @@ from governance.policies import policy_in_force
 from instances.domain.money import HOURS_A_MONTH
 from instances.models import Instance
 from mlregistry import feature_engine
-from mlregistry.loading import LoadedModel, active_model
+from mlregistry.assigning import Judges, judges_of
+from mlregistry.loading import LoadedModel
 from mlregistry.models import PoolScore, Prediction
+from pipelines import beside, receipts
 from pipelines import facts as reading
-from pipelines import receipts
 from pipelines.domain import flips
 from pipelines.domain.decision import Decision, blocking, decide
 from pipelines.domain.proposal import Facts, Question
@@ -80,12 +81,13 @@ class _Subject:
     instance: Instance
     facts: Facts
     specs: dict[str, Any]
+    judges: Judges
 
 
 def _decide(run: PipelineRun, recorder: Recorder, now: datetime) -> None:
     subject = _target(run, recorder, now)
-    model = active_model()
-    screening = _candidates(subject, model, recorder, now)
+    model = subject.judges.serving
+    screening = _candidates(subject, recorder, now)
     screened = screening.screened
     question = Question(subject.facts, screened.candidates, screening.considered, screened.commonest_rejection)
     given = _features(question, screening, model, recorder)
@@ -94,10 +96,12 @@ def _decide(run: PipelineRun, recorder: Recorder, now: datetime) -> None:
     decision = _gates(question, recorder)
     _savings(decision, recorder)
     found = _decision(scores, question, decision, recorder)
+    second = beside.ask(subject.judges.shadow, subject.facts, subject.specs, recorder, now)
     with recorder.step("log") as notes:
         receipt = receipts.written(given, found, _circumstances(run, subject, screening))
         with recorder.held():
             kept = _keep(run, subject.instance, given, found, receipt, latency_ms)
+            beside.keep(second, kept)
         notes.outputs = {"note": f"decision {kept.pk}", "experiment": str(kept.pk), "sha256": kept.receipt_sha256}
     recorder.skip("act", "shadow mode: decided and logged, nothing is acted on")
 
@@ -111,20 +115,25 @@ def _target(run: PipelineRun, recorder: Recorder, now: datetime) -> _Subject:
         specs = reading.specs_of(instance)
         target = reading.target_of(instance, specs)
         facts = reading.facts_of(instance, target, policy, now=now)
+        judges = judges_of(instance)
         notes.outputs = {
             "note": f"{target.instance_type} in {target.zone_id or instance.zone_name}, {target.state}",
             "seen_at": target.seen_at,
             "on_demand_usd_micro": facts.on_demand_usd_micro,
             "fleet": facts.fleet,
             "policy_set_by": dict(policy.set_by),
+            "model_chosen_by": judges.chosen_by,
+            "models_passed_over": judges.passed_over,
         }
-    return _Subject(instance, facts, specs)
+    return _Subject(instance, facts, specs, judges)
 
 
-def _candidates(subject: _Subject, model: LoadedModel, recorder: Recorder, now: datetime) -> Screening:
-    target = subject.facts.target
+def _candidates(subject: _Subject, recorder: Recorder, now: datetime) -> Screening:
+    target, judges = subject.facts.target, subject.judges
     with recorder.step("candidates", region=target.region, product=target.product) as notes:
-        screening = reading.screening_of(target, subject.specs, model_id=model.id, now=now)
+        screening = reading.screening_of(
+            target, subject.specs, model=judges.serving, now=now, is_asked_now=judges.is_assigned
+        )
         screened = screening.screened
         kept = len(screened.candidates)
         notes.count_in, notes.count_out = screening.considered, kept
@@ -141,8 +150,8 @@ def _features(question: Question, screening: Screening, model: LoadedModel, reco
     with recorder.step("features", model=model.as_json()) as notes:
         ranked = decide(question).ranked
         wanted = {screening.pool_ids[each.candidate.pool]: each.candidate.pool for each in ranked[: receipts.DETAILED]}
-        rows = PoolScore.objects.filter(pool_id__in=wanted).values_list("pool_id", "inputs")
-        inputs = {wanted[pool_id]: row for pool_id, row in rows}
+        scores = PoolScore.objects.filter(pool_id__in=wanted).select_related("pool")
+        inputs = {wanted[score.pool_id]: score.inputs for score in scores}
         statistics = feature_engine.stored_statistics({row["statistics"] for row in inputs.values()})
         notes.count_in, notes.count_out = len(question.candidates), len(inputs)
         notes.outputs = {"note": f"inputs of {len(inputs)} candidates", "statistics": sorted(statistics)}
@@ -209,6 +218,7 @@ def _circumstances(run: PipelineRun, subject: _Subject, screening: Screening) ->
             "account_id": instance.account.account_id,
             "environment": instance.account.environment,
             "trigger": run.trigger,
+            "model_chosen_by": subject.judges.chosen_by,
         },
         "sources": reading.sources_of(subject.facts, screening.screened.candidates),
         "rejected": {

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pipelines.models import PipelineRun, RunState
 
 STEPS = ("target", "candidates", "features", "inference", "gates", "savings", "decision", "log", "act")
+SHADOW = "shadow"  # only where a shadow model is assigned, before the log
 MEANING = {
     "target": "the machine as inventory saw it",
     "candidates": "pools that could host it",
@@ -15,6 +16,7 @@ MEANING = {
     "gates": "every rule answers",
     "savings": "net of switching",
     "decision": "switch or stay",
+    SHADOW: "what a second model would decide",
     "log": "the receipt is kept",
     "act": "carry it out",
 }
@@ -35,11 +37,15 @@ class Drawn:
 
 
 def drawn(run: PipelineRun) -> list[Drawn]:
-    """All steps in order; those without a row yet are waiting, the first of them running while the run does."""
+    """All steps in order, the shadow model's where it was asked.
+
+    Those without a row yet are waiting, the first of them running while the run does.
+    """
     rows = {step.name: step for step in run.steps.all()}
     boxes: list[Drawn] = []
     is_next = run.state == RunState.RUNNING
-    for name in STEPS:
+    asked = [name for step in STEPS for name in ((SHADOW, step) if step == "log" and SHADOW in rows else (step,))]
+    for name in asked:
         row = rows.get(name)
         if row is None:
             boxes.append(Drawn(name, MEANING[name], "running" if is_next else "waiting"))

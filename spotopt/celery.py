@@ -6,7 +6,7 @@ import os
 from contextlib import AbstractContextManager
 
 from celery import Celery, Task
-from celery.signals import beat_init, before_task_publish, task_postrun, task_prerun
+from celery.signals import beat_init, before_task_publish, task_postrun, task_prerun, worker_process_init
 from kombu import Queue
 
 from accounts import tracing
@@ -92,3 +92,10 @@ def _let_go_of_the_trace(task: Task, **_: object) -> None:
 @beat_init.connect
 def _seed_timetable(**_: object) -> None:
     timetable.seed()
+
+
+@worker_process_init.connect
+def _hear_of_models(**_: object) -> None:
+    from mlregistry import news
+
+    news.listen()

@@ -212,7 +212,10 @@ SPECTACULAR_SETTINGS = {
     "COMPONENT_SPLIT_REQUEST": True,
     "SCHEMA_PATH_PREFIX": "/api/v1",
     "SORT_OPERATIONS": True,
-    "ENUM_NAME_OVERRIDES": {"ComponentStatusEnum": "governance.domain.components.Status"},
+    "ENUM_NAME_OVERRIDES": {
+        "ComponentStatusEnum": "governance.domain.components.Status",
+        "ModelStatusEnum": [(status, status) for status in ("testing", "graduated", "rejected")],
+    },
     "POSTPROCESSING_HOOKS": [
         "drf_spectacular.hooks.postprocess_schema_enums",
         "spotopt.schema.say_how_it_refuses",
@@ -221,6 +224,11 @@ SPECTACULAR_SETTINGS = {
 METRICS_TOKEN = env.text("METRICS_TOKEN")  # a scraper's; without one, /metrics is for platform keys and staff
 API_BODY_LIMIT_MIB = env.whole("API_BODY_LIMIT_MIB", 8, least=1)
 DATA_UPLOAD_MAX_MEMORY_SIZE = API_BODY_LIMIT_MIB * 2**20
+FILE_UPLOAD_HANDLERS = [
+    "spotopt.bodies.NoLargerThanModels",
+    "django.core.files.uploadhandler.MemoryFileUploadHandler",
+    "django.core.files.uploadhandler.TemporaryFileUploadHandler",
+]
 
 # --- The browser --------------------------------------------------------------------------------------------------
 STATIC_URL = "static/"

@@ -22,7 +22,7 @@ api: list[URLPattern | URLResolver] = [
     path("docs/", Docs.as_view(), name="docs"),
     path("auth/", include((accounts_api.auth, "auth"))),
     path("ml/", include((instances_api.ml + mlregistry_api.ml + pipelines_api.ml, "ml"))),
-    path("lab/", include((accounts_api.lab + instances_api.lab + pipelines_api.lab, "lab"))),
+    path("lab/", include((accounts_api.lab + instances_api.lab + mlregistry_api.lab + pipelines_api.lab, "lab"))),
     path("governance/", include((governance_api.governance, "governance-api"))),
     path("system/", include((governance_api.system, "system-api"))),
 ]
@@ -31,6 +31,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("", include("pipelines.urls")),
     path("", include("accounts.urls")),
     path("", include("instances.urls")),
+    path("", include("mlregistry.urls")),
     path("", include("governance.urls")),
     path("api/v1/", include(api)),
     re_path(r"^api/", problems.unknown_route),

@@ -16,7 +16,7 @@ from django.test import Client
 
 from accounts import keys
 from accounts.domain import Environment, Role, Scope
-from accounts.models import AwsAccount, Membership, Organization, User
+from accounts.models import AwsAccount, IdempotencyKey, Membership, Organization, User
 from instances.domain.money import micro
 from instances.domain.pool import Product
 from instances.models import (
@@ -102,6 +102,24 @@ def a_browser(person: User, *, csrf: bool = False) -> Client:
     client = Client(enforce_csrf_checks=csrf)
     client.force_login(person)
     return client
+
+
+def an_idempotency_key(organization: Organization | None = None, **fields: Any) -> IdempotencyKey:
+    """A request that was answered just now, and the answer."""
+    return IdempotencyKey.objects.create(
+        **{
+            "organization": organization or northwind(),
+            "key": f"key-{next(_numbers)}",
+            "fingerprint": "0" * 64,
+            "began_at": NOW,
+            "lease_until": NOW + timedelta(minutes=5),
+            "expires_at": NOW + timedelta(days=1),
+            "ended_at": NOW,
+            "status": 200,
+            "body": "{}",
+        }
+        | fields
+    )
 
 
 # --- Clouds -------------------------------------------------------------------------------------------------------

@@ -6,13 +6,11 @@ from django.conf import settings
 from django.db import transaction
 from django.utils import timezone
 from drf_spectacular.utils import OpenApiExample, extend_schema
-from rest_framework import exceptions, status
+from rest_framework import status
 from rest_framework.request import Request
 from rest_framework.response import Response
-from rest_framework.views import APIView
 
-from accounts.authentication import CallerKind, HasCaller, caller_of, requires
-from accounts.domain import Role, Scope
+from accounts.authentication import OfThePlatform, caller_of
 from accounts.idempotency import Repeatable
 from accounts.refusals import Unusable
 from instances.api.bodies import FetchOrderSerializer, FetchRequest
@@ -21,22 +19,10 @@ from instances.market import orders
 from instances.tasks import carry_out_order
 
 
-class KeepsTheMarket(requires(scope=Scope.MANAGE, role=Role.VIEWER)):  # type: ignore[misc]
-    """A key with `manage`, or a person of the platform: what is fetched here, every organization sees."""
-
-    def has_permission(self, request: Request, view: APIView) -> bool:
-        caller = caller_of(request)
-        if request.method in view.allowed_methods and caller.kind is CallerKind.PERSON:
-            if caller.user is None or not caller.user.is_staff:
-                raise exceptions.PermissionDenied("This needs an admin of the platform.")
-            return True
-        return bool(super().has_permission(request, view))
-
-
 class Fetch(Repeatable):
     """Fetch market data now. While the same is being fetched, that fetch is answered."""
 
-    permission_classes: tuple[type[HasCaller], ...] = (KeepsTheMarket,)
+    permission_classes = (OfThePlatform,)
 
     @extend_schema(
         summary="Fetch market data now, or join who does",

@@ -28,10 +28,13 @@ POSTGRES_EPOCH = int(datetime(2000, 1, 1, tzinfo=UTC).timestamp())  # timestampt
 SECOND = 1_000_000  # microseconds
 CHUNK = 100_000  # rows in memory and in one transaction: 3 MB, a second's work
 
+# A chunk's commit does not wait for the disk: the one that records the fetch as whole does, and its flush takes along
+# all that was committed before it. After a crash in between, the fetch is not on record and is made again.
 # Among millions of rows each staged one is looked up by its key: a hash or merge join would read the whole table.
 STAGING = """
 CREATE TEMPORARY TABLE IF NOT EXISTS spot_price_staging (pool_id integer, at timestamptz, usd_micro integer);
 TRUNCATE spot_price_staging;
+SET LOCAL synchronous_commit = off;
 SET LOCAL enable_hashjoin = off;
 SET LOCAL enable_mergejoin = off
 """
@@ -82,7 +85,7 @@ def write_changes(
 
 def _records(pool_id: NDArray[np.int32], at: NDArray[np.float64], usd_micro: NDArray[np.int32]) -> NDArray[np.void]:
     """The rows as COPY wants them, sorted by key, one for each."""
-    micros = np.rint(at * SECOND).astype(np.int64) - POSTGRES_EPOCH * SECOND
+    micros = as_timestamps(at)
     order = np.lexsort((micros, pool_id))  # stable: of equal keys the later row stays behind the earlier
     pool_id, micros, usd_micro = pool_id[order], micros[order], usd_micro[order]
     is_last = np.ones(len(order), dtype=bool)
@@ -92,6 +95,11 @@ def _records(pool_id: NDArray[np.int32], at: NDArray[np.float64], usd_micro: NDA
         records[name] = length
     records["pool_id"], records["at"], records["usd_micro"] = pool_id[is_last], micros[is_last], usd_micro[is_last]
     return records
+
+
+def as_timestamps(at: NDArray[np.float64]) -> NDArray[np.int64]:
+    """Epoch seconds as PostgreSQL counts time."""
+    return np.rint(at * SECOND).astype(np.int64) - POSTGRES_EPOCH * SECOND
 
 
 def _write_chunk(records: NDArray[np.void]) -> int:

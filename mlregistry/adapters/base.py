@@ -14,6 +14,7 @@ from mlregistry.domain.features import FEATURE_VERSION, NAMES
 from mlregistry.domain.hazard import Evidence, advisor_hazard
 
 Floats = NDArray[np.float64]
+EXP_LIMIT = 709.0  # exp of more overflows; a probability of 1e-308 is 0
 SAMPLE_TOLERANCE = 1e-12  # another processor family may round a sum otherwise, and no more than that
 
 
@@ -164,13 +165,14 @@ def outlook(
 
 
 def _sigmoid(log_odds: Floats) -> Floats:
-    with np.errstate(over="ignore"):  # far below zero exp overflows to inf, and 1 / inf is the right 0
-        return 1.0 / (1.0 + np.exp(-log_odds))
+    odds_against = np.exp(np.minimum(-log_odds, EXP_LIMIT))  # silencing the overflow would take longer than avoiding it
+    odds_against += 1.0
+    return np.divide(1.0, odds_against, out=odds_against)
 
 
 def _checked(probability: Floats, n_rows: int) -> Floats:
     if probability.shape != (n_rows,):
         raise BadPrediction(f"shape {probability.shape} for {n_rows} rows")
-    if not (probability.min() >= 0 and probability.max() <= 1):  # NaN is neither
-        raise BadPrediction("an answer is outside [0, 1]")
+    if not probability.max() <= 1:  # what `_sigmoid` answers is never negative, and NaN is not at most 1
+        raise BadPrediction("an answer is no number")
     return probability

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mlregistry.adapters.base import ModelAdapter
-from mlregistry.adapters.lightgbm_text import check_text
+from mlregistry.adapters.lightgbm_text import BARE_TAIL, END, check_text
 from mlregistry.adapters.metadata import ModelMetadata, ModelRefused, read_metadata
 from mlregistry.domain.features import NAMES
 
@@ -25,6 +25,14 @@ class LightGBMAdapter(ModelAdapter):
     def __init__(self, booster: library.Booster, metadata: ModelMetadata) -> None:
         super().__init__(metadata)
         self._booster = booster
+
+    def canonical(self) -> bytes:
+        """The model as the library writes what it understood: one spelling, the same when it is read and written again.
+
+        Without the importances and parameters that prediction does not need.
+        """
+        trees, _, _ = self._booster.model_to_string(num_iteration=-1).partition(END)
+        return f"{trees}{END}{BARE_TAIL}".encode("ascii")
 
     def _log_odds(self, matrix: Floats) -> Floats:
         return self._ask(matrix, raw_score=True)

@@ -12,8 +12,10 @@ from collections.abc import Sequence
 
 from mlregistry.adapters.metadata import ModelRefused
 
+BEGIN = b"tree\n"
 END = "end of trees\n"
-LARGEST = 5_000_000  # bytes; ours are below 300 kB
+BARE_TAIL = "\nparameters:\nend of parameters\n\npandas_categorical:null\n"  # what follows it in a canonical file
+LARGEST = 64 * 2**20  # bytes, whatever the setting says; ours are below 300 kB
 OTHER_FORMATS = (
     (b"\x80", "it is a pickle, and pickles are never opened"),
     (b"PK", "it is a zip archive, not LightGBM text"),
@@ -46,11 +48,8 @@ def check_text(model: bytes, features: Sequence[str]) -> str:
     """
     if len(model) > LARGEST:
         raise ModelRefused(f"it has {len(model)} bytes, at most {LARGEST} are taken")
-    if not model.startswith(b"tree\n"):
-        for magic, words in OTHER_FORMATS:
-            if model.startswith(magic):
-                raise ModelRefused(words)
-        raise ModelRefused("it is not a LightGBM text model" if model else "it is empty")
+    if words := otherwise(model):
+        raise ModelRefused(words)
     try:
         text = model.decode("ascii")
     except UnicodeDecodeError as wrong:
@@ -69,6 +68,17 @@ def check_text(model: bytes, features: Sequence[str]) -> str:
         _check_tree(body[begin : begin + size], index, len(features))
         begin += size
     return text[: len(text) - len(rest) + len(body)] + END
+
+
+def otherwise(beginning: bytes) -> str:
+    """What a file is that begins like this, in words; empty where it begins as LightGBM's text does."""
+    if beginning.startswith(BEGIN):
+        return ""
+    if not beginning:
+        return "it is empty"
+    return next(
+        (words for magic, words in OTHER_FORMATS if beginning.startswith(magic)), "it is not a LightGBM text model"
+    )
 
 
 def _check_header(header: dict[str, str], features: Sequence[str]) -> None:

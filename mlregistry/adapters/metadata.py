@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import math
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
@@ -17,6 +18,8 @@ from mlregistry.domain.features import FEATURE_VERSION, NAMES, feature_hash
 
 Floats = NDArray[np.float64]
 SPOT_PREDICTOR = "spot_predictor"
+NAME = re.compile(r"[A-Za-z0-9][\w.-]*", re.ASCII)
+LONGEST_NAME, LONGEST_VERSION = 80, 40  # the registry's columns
 
 
 class ModelRefused(ValueError):
@@ -66,6 +69,7 @@ def read_metadata(stored: Mapping[str, Any]) -> ModelMetadata:
     """Parse and check metadata. Raises ModelRefused for what is missing, malformed, or of another feature version."""
     try:
         _check_fit(stored)
+        _check_names(stored)
         horizon = float(stored["horizon_seconds"])
         if not (math.isfinite(horizon) and horizon > 0):
             raise ModelRefused(f"its horizon of {horizon} seconds is no time")
@@ -82,7 +86,7 @@ def read_metadata(stored: Mapping[str, Any]) -> ModelMetadata:
         )
     except KeyError as missing:
         raise ModelRefused(f"its metadata lack {missing}") from missing
-    except (TypeError, ValueError) as wrong:
+    except (TypeError, ValueError, AttributeError, OverflowError) as wrong:
         if isinstance(wrong, ModelRefused):
             raise
         raise ModelRefused(f"its metadata are malformed: {wrong}") from wrong
@@ -111,6 +115,26 @@ def _check_fit(stored: Mapping[str, Any]) -> None:
         )
     if tuple(stored["features"]) != NAMES:
         raise ModelRefused("its features are not the ones of its version, in order")
+
+
+def _check_names(stored: Mapping[str, Any]) -> None:
+    """What is used by name long after the loading: there a fault would break a scoring, not an upload."""
+    for key, longest in (("name", LONGEST_NAME), ("version", LONGEST_VERSION)):
+        if not NAME.fullmatch(str(stored[key])) or len(str(stored[key])) > longest:
+            raise ModelRefused(
+                f"its {key} is not one of at most {longest} letters, digits and ._- that begins with one"
+            )
+    families, statistics = stored["trace_families"], stored["region_statistics"]
+    if not isinstance(families, list) or not all(isinstance(family, str) for family in families):
+        raise ModelRefused("its trace_families are no list of names")
+    for region, known in statistics.items():
+        if not all(name in NAMES and _is_spread(values) for name, values in known.items()):
+            raise ModelRefused(f"its region_statistics of {region!r} are not a mean and a deviation for each feature")
+
+
+def _is_spread(values: Any) -> bool:
+    mean, deviation = values
+    return math.isfinite(mean) and math.isfinite(deviation) and deviation >= 0
 
 
 def _calibration(stored: Mapping[str, Any]) -> Calibration:

@@ -30,6 +30,7 @@ from instances.models import ZoneName
 from mlregistry import health, predicting
 from mlregistry.api import bodies
 from mlregistry.api.bodies import SpotInterruptionInput
+from mlregistry.api.model_examples import MODEL
 from mlregistry.api.serializers import ModelVersionSerializer
 from mlregistry.models import ModelStatus, ModelType, ModelVersion
 from mlregistry.predicting import Forecast, Launch
@@ -102,33 +103,14 @@ class ModelFilters(StrictFilters):
     get=extend_schema(
         summary="Which models are registered, and which one counts?",
         examples=[
-            OpenApiExample(
-                "The shipped model",
-                response_only=True,
-                value={
-                    "model_id": 1,
-                    "name": "interruption",
-                    "version": "1.0",
-                    "model_type": "spot_predictor",
-                    "trained_until": "2023-02-10",
-                    "active": True,
-                    "status": "graduated",
-                    "is_experimental": False,
-                    "feature_version": "pools-2",
-                    "horizon_seconds": 3600,
-                    "file_sha256": "c698aeab433c797a41cf05d5407721cd1a17fdf7480e2d995b9a3f9ca0692777",
-                    "metadata_sha256": "0f8e2a9c7c8f1f3b2d4e5a6978b0c1d2e3f405162738495a6b7c8d9e0f1a2b3c",
-                    "uploaded_at": "2026-11-20T09:00:00.000000Z",
-                    "activated_at": "2026-11-20T09:00:01.000000Z",
-                },
-            )
+            OpenApiExample("The shipped model", response_only=True, value=MODEL),
         ],
     )
 )
 class ModelList(Owned, generics.ListAPIView[ModelVersion]):
     """Registered models, newest first."""
 
-    queryset = ModelVersion.objects.defer("metadata", "trial").order_by("-uploaded_at", "pk")
+    queryset = ModelVersion.objects.present().defer("metadata", "trial").order_by("-uploaded_at", "pk")
     serializer_class = ModelVersionSerializer
     filterset_class = ModelFilters
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,16 +23,15 @@ Floats = NDArray[np.float64]
 PRICE_COLUMNS = tuple(field.name for field in fields(PriceSummary))
 
 
-@dataclass(frozen=True, slots=True)
-class PoolNames:
-    """Which pool a row is about, and on which statistics its features stand (SHA-256 of `FeatureStatistics`)."""
+class PoolNames(NamedTuple):
+    """Which pools n rows are about, and on which statistics their features stand (SHA-256 of `FeatureStatistics`)."""
 
-    pool_id: int
-    instance_type: str
-    zone_id: str
-    product: str
-    region: str
-    statistics: str
+    pool_id: Sequence[int]
+    instance_type: Sequence[str]
+    zone_id: Sequence[str]
+    product: Sequence[str]
+    region: Sequence[str]
+    statistics: Sequence[str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,17 +77,18 @@ class Measures:
 
 
 MEASURES = tuple(field.name for field in fields(Measures))
+_ROW = (*PoolNames._fields, *MEASURES)
 
 
 @dataclass(frozen=True, slots=True)
 class PoolFacts:
     """Names and measures of n pools, row by row."""
 
-    names: Sequence[PoolNames]
+    names: PoolNames
     measures: Measures
 
     def __len__(self) -> int:
-        return len(self.names)
+        return len(self.names.pool_id)
 
 
 def measured(columns: Mapping[str, Floats]) -> Measures:
@@ -101,23 +101,18 @@ def as_rows(facts: PoolFacts) -> list[dict[str, Any]]:
     columns = [
         [None if value != value else value for value in getattr(facts.measures, name).tolist()] for name in MEASURES
     ]
-    return [
-        {
-            "pool_id": name.pool_id,
-            "instance_type": name.instance_type,
-            "zone_id": name.zone_id,
-            "product": name.product,
-            "region": name.region,
-            "statistics": name.statistics,
-            **dict(zip(MEASURES, values, strict=True)),
-        }
-        for name, values in zip(facts.names, zip(*columns, strict=True), strict=True)
-    ]
+    return [dict(zip(_ROW, values, strict=True)) for values in zip(*facts.names, *columns, strict=True)]
+
+
+def as_row(pool: Any, statistics: str, measures: Sequence[float | None]) -> dict[str, Any]:
+    """The same of one `instances.models.Pool`."""
+    names = (pool.id, pool.instance_type, pool.zone_id, pool.product, pool.region, statistics)
+    return dict(zip(_ROW, (*names, *measures), strict=True))
 
 
 def from_rows(rows: Sequence[Mapping[str, Any]]) -> PoolFacts:
     """The inverse of `as_rows`. Raises KeyError naming what a row lacks."""
-    names = [PoolNames(**{field.name: row[field.name] for field in fields(PoolNames)}) for row in rows]
+    names = PoolNames(*([row[field] for row in rows] for field in PoolNames._fields))
     columns = {
         name: np.array([np.nan if row[name] is None else row[name] for row in rows], dtype=np.float64)
         for name in MEASURES

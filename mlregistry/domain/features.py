@@ -275,12 +275,13 @@ def _write_calendar(column: Mapping[str, Floats], when: Floats) -> None:
 
 
 def _write_interruptions(column: Mapping[str, Floats], inputs: PoolInputs, when: Floats) -> None:
-    is_never = np.isnan(inputs.last_missing_at)
-    hours = np.maximum(when - inputs.last_missing_at, 0.0)
-    hours /= 3600
-    hours += 1
-    np.divide(1, hours, out=column["interruption_recency"])
-    column["interruption_recency"][is_never] = 0.0
+    recency, is_never = column["interruption_recency"], np.isnan(inputs.last_missing_at)
+    np.subtract(when, inputs.last_missing_at, out=recency)
+    np.maximum(recency, 0.0, out=recency)
+    recency /= 3600
+    recency += 1
+    np.divide(1, recency, out=recency)
+    np.copyto(recency, 0.0, where=is_never)
     column["no_interruption_known"][:] = is_never
     np.add(inputs.watched_hours_7d, DOUBT_HOURS, out=column["interruptions_per_hour"])
     np.divide(inputs.interruptions_7d, column["interruptions_per_hour"], out=column["interruptions_per_hour"])
@@ -289,7 +290,7 @@ def _write_interruptions(column: Mapping[str, Floats], inputs: PoolInputs, when:
 
 def _scale(columns: Floats, statistics: RegionStatistics, region: Index) -> None:
     """z-score the REGION rows of float64[n_features, n] in place, a run of equal regions at a time."""
-    ends = np.flatnonzero(np.diff(region)) + 1
+    ends = np.flatnonzero(region[1:] != region[:-1]) + 1
     for begin, end in zip([0, *ends], [*ends, len(region)], strict=True):
         if begin == end:  # no pools at all
             continue

@@ -63,9 +63,9 @@ def within(rate_per_month: Floats, horizon: timedelta) -> Floats:
 
 
 def _by_band(bands: Floats, values: Floats) -> Floats:
-    known = np.isfinite(bands)
-    if not np.all(np.isin(bands[known], np.arange(len(values)))):
-        raise ValueError(f"no Advisor band: {bands[known][~np.isin(bands[known], np.arange(len(values)))][0]:g}")
-    chosen = np.full(len(bands), np.nan)
-    chosen[known] = values[bands[known].astype(np.int64)]
-    return chosen
+    known = ~np.isnan(bands)
+    is_none = known & ~((bands >= 0) & (bands < len(values)) & (np.floor(bands) == bands))
+    if is_none.any():
+        raise ValueError(f"no Advisor band: {bands[is_none][0]:g}")
+    place = np.where(known, bands, len(values)).astype(np.int64)
+    return np.append(values, np.nan)[place]

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from types import MappingProxyType
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -118,6 +119,20 @@ def safety(components: SafetyComponents, weights: Weights) -> Floats:
             raise ValueError(f"{name} leaves [0, 1]")
         score += weights.shares[name] * values
     return np.minimum(score, 1.0)  # binary shares may add up to 1 and a rounding
+
+
+def as_json(values: Mapping[str, float | None], weights: Weights) -> dict[str, Any]:
+    """Of one pool: component → value, weight, and share (their product); unknown = None."""
+    return {
+        name: {"value": values[name], "weight": weight, "share": _share(values[name], weight)}
+        for name, weight in weights.shares.items()
+    }
+
+
+def _share(value: float | None, weight: float) -> float | None:
+    if weight == 0:
+        return 0.0
+    return None if value is None else value * weight
 
 
 def band_score(bands: Floats) -> Floats:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from enum import StrEnum
+from functools import cached_property
+from typing import Any
 
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
@@ -10,6 +13,8 @@ from django.db.models import Q
 
 from accounts.models import Organization
 from instances.models import Pool
+from mlregistry.domain.facts import as_row
+from mlregistry.domain.packing import Numbers, unpacked
 from mlregistry.models.registry import ModelVersion
 
 
@@ -25,9 +30,6 @@ class PoolScore(models.Model):
     horizon_seconds = models.IntegerField(null=True)
     evidence = models.CharField(max_length=8)  # trace | advisor | none
     safety_score = models.FloatField(null=True)
-    components = models.JSONField(default=dict)  # advisor, stability, structural, learned; each value, weight, share
-    features = ArrayField(models.FloatField(null=True), null=True)  # in the order of FEATURES; None = unknown
-    feature_hash = models.CharField(max_length=64)
     spot_usd_micro = models.IntegerField(null=True)
     on_demand_usd_micro = models.BigIntegerField(null=True)
     prices_as_of = models.DateTimeField(null=True)  # end of the last whole fetch of the region
@@ -35,10 +37,30 @@ class PoolScore(models.Model):
     advisor_as_of = models.DateTimeField(null=True)
     on_demand_as_of = models.DateTimeField(null=True)
     unknown = ArrayField(models.CharField(max_length=120), default=list)  # which data is missing
-    inputs = models.JSONField(default=dict)  # mlregistry.domain.facts: with the statistics, all that the score needs
+    statistics = models.CharField(max_length=64)  # the digest of those that its features are scaled by
+    layout = models.IntegerField()  # that of `numbers`
+    numbers = models.BinaryField()  # mlregistry.domain.packing: what the score was made from and of
 
-    class Meta:
-        indexes = [models.Index(fields=["scored_at"], name="score_age")]
+    # No index but the key: a row is rewritten every few minutes, and stays in its page while no indexed value changes.
+
+    @property
+    def inputs(self) -> dict[str, Any]:
+        """With the statistics, all that the score needs (mlregistry.domain.facts). Reads the pool. OtherLayout."""
+        return as_row(self.pool, self.statistics, self._unpacked.facts)
+
+    @property
+    def features(self) -> Sequence[float | None]:
+        """In the order of FEATURES; None = unknown. Raises OtherLayout."""
+        return self._unpacked.features
+
+    @property
+    def components(self) -> dict[str, Any]:
+        """Of the safety score: advisor, stability, structural, learned; each value, weight, share. OtherLayout."""
+        return self._unpacked.components
+
+    @cached_property
+    def _unpacked(self) -> Numbers:
+        return unpacked(self.numbers, self.layout)
 
 
 class RegionScoring(models.Model):
@@ -50,7 +72,8 @@ class RegionScoring(models.Model):
     scored_at = models.DateTimeField()
     pools = models.IntegerField()
     unknown = models.IntegerField()  # without a probability or a safety score
-    took_seconds = models.FloatField()
+    layout = models.IntegerField()  # of the scores' numbers
+    took_seconds = models.FloatField()  # to read and compute, before writing
     horizon_seconds = models.IntegerField()
     prices_as_of = models.DateTimeField(null=True)  # the oldest of the region's pools
     advisor_as_of = models.DateTimeField(null=True)
@@ -93,5 +116,6 @@ class Prediction(models.Model):
         indexes = [
             models.Index(fields=["organization", "-id"], name="prediction_by_organization"),
             models.Index(fields=["model", "-created_at"], name="prediction_by_model"),
+            models.Index(fields=["organization", "model", "-created_at"], name="prediction_by_user"),
             models.Index(fields=["model", "-id"], condition=Q(outcome__isnull=False), name="prediction_with_outcome"),
         ]

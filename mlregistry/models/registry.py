@@ -35,6 +35,17 @@ class ModelFile(models.Model):
     stored_at = models.DateTimeField(auto_now_add=True)
 
 
+class ModelVersionQuerySet(models.QuerySet["ModelVersion"]):
+    def present(self) -> ModelVersionQuerySet:
+        """Those that were not deleted."""
+        return self.filter(deleted_at=None)
+
+    def before(self, active: ModelVersion) -> ModelVersion | None:
+        """The one that was active last before it and may be again; None without one."""
+        once = self.present().filter(model_type=active.model_type, status=ModelStatus.GRADUATED.value)
+        return once.exclude(pk=active.pk).filter(activated_at__isnull=False).order_by("-activated_at").first()
+
+
 class ModelVersion(models.Model):
     """One version of a model. At most one is active per type."""
 
@@ -59,6 +70,8 @@ class ModelVersion(models.Model):
     activated_at = models.DateTimeField(null=True, blank=True)
     trial = models.JSONField(default=dict, blank=True)  # what the last activation trial saw
     deleted_at = models.DateTimeField(null=True, blank=True)  # in no list any more; its decisions can still be replayed
+
+    objects = ModelVersionQuerySet.as_manager()
 
     class Meta:
         ordering = ["-uploaded_at"]

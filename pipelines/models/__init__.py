@@ -1,5 +1,13 @@
 from pipelines.models.journal import Breaker, Operation, Step
-from pipelines.models.runs import EngineDecision, ExperimentLog, PipelineRun, RunState, RunStep, SavingsDaily
+from pipelines.models.runs import (
+    EngineDecision,
+    ExperimentLog,
+    PipelineRun,
+    RunState,
+    RunStep,
+    SavingsDaily,
+    ShadowDecision,
+)
 
 __all__ = [
     "Breaker",
@@ -10,5 +18,6 @@ __all__ = [
     "RunState",
     "RunStep",
     "SavingsDaily",
+    "ShadowDecision",
     "Step",
 ]

@@ -110,6 +110,27 @@ class ExperimentLog(models.Model):
         ]
 
 
+class ShadowDecision(models.Model):
+    """What a shadow model would have decided on the same question; nothing followed from it."""
+
+    organization = models.ForeignKey(Organization, on_delete=models.CASCADE)
+    experiment = models.OneToOneField(ExperimentLog, on_delete=models.CASCADE, related_name="beside")
+    model = models.ForeignKey(ModelVersion, null=True, on_delete=models.SET_NULL)
+    decision = models.CharField(max_length=8)  # SWITCH | STAY
+    reason = models.TextField()
+    target_instance_type = models.CharField(max_length=32, blank=True)
+    target_zone_id = models.CharField(max_length=24, blank=True)
+    interruption_probability = models.FloatField(null=True)
+    safety_score = models.FloatField(null=True)
+    evidence = models.CharField(max_length=8, blank=True)
+    expected_savings_usd_per_month = models.DecimalField(max_digits=14, decimal_places=2, null=True)
+    latency_ms = models.FloatField()
+
+    class Meta:
+        ordering = ["-pk"]
+        indexes = [models.Index(fields=["organization", "model", "-id"], name="beside_by_model")]
+
+
 class EngineDecision(models.Model):
     """An answer of a decision engine to the API, as it was given."""
 

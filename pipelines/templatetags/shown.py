@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import datetime
 from decimal import Decimal
 from typing import Any, Literal, TypeVar
@@ -120,3 +121,16 @@ def times(value: float | None, factor: float) -> float:
 @register.filter
 def plus(value: float, more: float) -> float:
     return round(value + more, 2)
+
+
+@register.filter
+def latency(value: float | Missing) -> str:
+    """Milliseconds with the digits that matter: 0.042 → 0.042 ms, 12.3 → 12 ms."""
+    if is_missing(value):
+        return UNKNOWN
+    return milliseconds(value) if value >= 10 else f"{value:.2g} ms"
+
+
+@register.filter
+def indented(value: Any) -> str:
+    return json.dumps(value, indent=1, sort_keys=True)

@@ -17,6 +17,17 @@ else:
 class StrictAddresses(Backend):
     """The part of EC2's backend that holds addresses."""
 
+    past_associations: set[str]
+
+    def disassociate_address(self, address: str | None = None, association_id: str | None = None) -> None:
+        """Repeating it changes nothing (DisassociateAddress reference: "This is an idempotent operation")."""
+        if association_id in self.past_associations:
+            return
+        found = self.address_by_ip([address]) if address else self.address_by_association([str(association_id)])
+        if found[0].association_id:
+            self.past_associations.add(found[0].association_id)
+        super().disassociate_address(address=found[0].public_ip)
+
     def associate_address(
         self,
         instance: Any = None,

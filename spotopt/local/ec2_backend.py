@@ -35,6 +35,7 @@ class StrictEC2(StrictImages, StrictAddresses, EC2Backend):
         register_images(self)
         self.reserved_instances: list[dict[str, Any]] = []
         self.tokens = Tokens()
+        self.past_associations: set[str] = set()
 
     @property
     def _url_module(self) -> Any:

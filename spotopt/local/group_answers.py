@@ -66,6 +66,19 @@ class StrictGroupAnswers(AutoScalingResponse):
         group.refresh |= {"Status": "Cancelled", "EndTime": World.clock.now()}
         return ActionResult({"InstanceRefreshId": group.refresh["InstanceRefreshId"]})
 
+    def terminate_instance_in_auto_scaling_group(self) -> ActionResult:
+        """One by its id, or several of a named group; then the answer holds Activities."""
+        several, decrement = (
+            self._get_param("InstanceIds", []),
+            self._get_bool_param("ShouldDecrementDesiredCapacity", False),
+        )
+        if not several:
+            return ActionResult({"Activity": self.groups.terminate_instance(self._get_param("InstanceId"), decrement)})
+        group = self.groups.group(self._get_param("AutoScalingGroupName"))
+        if strangers := [one for one in several if group.member(one) is None]:
+            raise ValidationError(f"The instance {strangers[0]} is not part of Auto Scaling group {group.name}.")
+        return ActionResult({"Activities": [self.groups.terminate_instance(one, decrement) for one in several]})
+
     def complete_lifecycle_action(self) -> ActionResult:
         """CONTINUE or ABANDON for a member that waits (CompleteLifecycleAction reference)."""
         group = self.groups.group(self._get_param("AutoScalingGroupName"))

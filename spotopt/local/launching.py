@@ -110,7 +110,15 @@ def refuse_reserved(tags: Mapping[str, Any]) -> None:
 def market_options(request: Request) -> Mapping[str, Any] | None:
     """The Spot options, {} where none were given; None for On-Demand."""
     market = request.get("InstanceMarketOptions", {})
-    return market.get("SpotOptions", {}) if market.get("MarketType") == "spot" else None
+    if market.get("MarketType") != "spot":
+        return None
+    options: Mapping[str, Any] = market.get("SpotOptions", {})
+    ends = options.get("InstanceInterruptionBehavior", "terminate")
+    if options.get("SpotInstanceType") == "persistent" and ends == "terminate":
+        raise EC2ClientError(  # RunInstances reference, InstanceMarketOptions
+            "InvalidParameterCombination", "A persistent Spot request needs the interruption behavior stop or hibernate"
+        )
+    return options
 
 
 def profile_of(backend: Any, request: Request) -> Any:

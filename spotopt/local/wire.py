@@ -14,6 +14,7 @@ from xml.sax.saxutils import escape
 
 CREDENTIAL = re.compile(r"Credential=([^/]+)/\d{8}/([^/]+)/([^/]+)/aws4_request")
 READ_PREFIXES = ("Describe", "Get", "List", "Search", "Simulate", "AssumeRole", "Decode", "Estimate", "Head")
+IAM_PREFIX = {"monitoring": "cloudwatch"}  # where IAM's word for a service is not the one it is signed with
 STATUS_OF_CODE = {
     "UnauthorizedOperation": 403,
     "AccessDenied": 403,
@@ -63,7 +64,7 @@ class Call:
     @property
     def name(self) -> str:
         """As IAM and CloudTrail say it: `ec2:DescribeInstances`."""
-        return f"{self.service}:{self.action}"
+        return f"{IAM_PREFIX.get(self.service, self.service)}:{self.action}"
 
     @property
     def is_read(self) -> bool:

@@ -12,7 +12,17 @@ from typing import Any
 from django.apps import apps
 from django.db.models import NOT_PROVIDED, Field, Model
 
-from tests.factories import NOW, a_person, a_pool, a_rating, an_account, an_instance, an_organization
+from tests.factories import (
+    NOW,
+    a_person,
+    a_pool,
+    a_rating,
+    an_account,
+    an_idempotency_key,
+    an_instance,
+    an_organization,
+)
+from tests.pipelines.actuator.journals import an_operation
 
 _numbers = itertools.count(1)
 OURS = ("accounts", "instances", "mlregistry", "governance", "pipelines")
@@ -20,11 +30,14 @@ MADE: dict[str, Callable[[], Model]] = {
     "AwsAccount": lambda: an_account(an_organization()),
     "Instance": lambda: an_instance(a_row_of("AwsAccount")),
 }
+MADE |= {"IdempotencyKey": lambda: an_idempotency_key(a_row_of("Organization"))}  # it has one owner of three
 MADE |= {"User": a_person, "Organization": an_organization}  # what constraints, or passwords, would refuse otherwise
 MADE |= {
     "Pool": lambda: a_pool(zone_id=f"use1-az{next(_numbers) % 90 + 1}"),
     "SpotAdvisorRating": lambda: a_rating(region=f"us-east-{next(_numbers)}"),
 }
+# its plan is written by the journal alone, and it leads to itself
+MADE |= {"Operation": lambda: an_operation(a_row_of("AwsAccount"), is_shadow=True, begun=False)}
 
 
 def every_model() -> list[type[Model]]:

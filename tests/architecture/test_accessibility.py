@@ -110,7 +110,7 @@ def walked(page: Any, address: str) -> list[str] | None:
     if answer.status != 200 or 'id="content"' not in answer.text():
         return None
     page.set_viewport_size(SIZES["desktop"])
-    page.goto(address)
+    page.goto(address, wait_until="networkidle")  # parts that load themselves replace the links that stood for them
     told = found_by_keyboard(page, address)
     for theme in THEMES:
         page.emulate_media(color_scheme=theme)

@@ -24,6 +24,7 @@ from accounts.domain import Role
 from accounts.models import Invitation, Organization
 from governance.models import ComponentRun
 from instances.models import InventorySync
+from mlregistry.models import Assignment
 from pipelines import linear
 from pipelines.models import SavingsDaily
 from tests.architecture.addresses import Route, routes
@@ -57,6 +58,7 @@ NO_PAGES = {
     "accounts/<int:pk>/role/<slug:form>/",
     "healthz",
     "readyz",
+    "metrics",  # for a program that scrapes, not for people
 }
 ASSET = re.compile(r'(?:src|href)="(/static/[^"]+)"')
 
@@ -78,6 +80,14 @@ def a_world(name: str, count: int) -> tuple[Organization, dict[tuple[str, str], 
         instance = an_instance(account, seen_at=NOW, is_spot=n % 2 == 0, instance_type=f"m7.{name}{n}xlarge")
         for model in models[:2]:
             experiment = an_experiment(instance, model=model, decision="SWITCH" if n % 3 else "STAY")
+        assignment = Assignment.objects.create(
+            organization=organization,
+            account=account,
+            instance=instance,
+            model=models[0],
+            kind="shadow",
+            assigned_at=NOW,
+        )
         run = a_run(instance, steps=[f"step {k}" for k in range(9)])
         pool = a_pool(instance.instance_type)
         prices_for(pool, [(5, "0.04"), (1, "0.05")])
@@ -116,6 +126,8 @@ def a_world(name: str, count: int) -> tuple[Organization, dict[tuple[str, str], 
         ("invitations", "text"): "a-guess",
         ("keys", "pk"): organization.api_keys.values_list("pk", flat=True)[0],
         ("overview", "card"): "fleet",
+        ("models", "model_id"): models[0].pk,
+        ("assignments", "assignment_id"): assignment.pk,
         ("models", "a"): models[0].pk,
         ("models", "b"): models[1].pk,
     }

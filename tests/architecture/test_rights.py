@@ -42,6 +42,8 @@ DEEDS = [
     Deed("get", "/experiments/compare/", Role.VIEWER),
     Deed("get", f"/runs/{NOBODY}/", Role.VIEWER),
     Deed("get", f"/decisions/{NOBODY}/", Role.VIEWER),
+    Deed("get", "/models/", Role.VIEWER),
+    Deed("get", "/models/0/", Role.VIEWER),
     Deed("get", "/second-factor/", Role.VIEWER),
     Deed("get", "/accounts/", Role.VIEWER),
     Deed("get", "/accounts/0/", Role.VIEWER),
@@ -59,6 +61,12 @@ DEEDS = [
     Deed("get", f"/api/v1/lab/runs/{NOBODY}", Role.VIEWER, Scope.READ),
     Deed("get", "/api/v1/ml/decisions/history", Role.VIEWER, Scope.READ),
     Deed("get", "/api/v1/ml/models/list", Role.VIEWER, Scope.READ),
+    Deed("get", "/api/v1/ml/models/0/details", Role.VIEWER, Scope.READ),
+    Deed("get", "/api/v1/ml/models/0/performance", Role.VIEWER, Scope.READ),
+    Deed("get", "/api/v1/ml/models/0/download", Role.VIEWER, Scope.READ),
+    Deed("get", "/api/v1/ml/predictions/history", Role.VIEWER, Scope.READ),
+    Deed("get", "/api/v1/lab/models", Role.VIEWER, Scope.READ),
+    Deed("get", "/api/v1/lab/models/0/assign", Role.VIEWER, Scope.READ),
     Deed("get", "/api/v1/ml/metrics", Role.VIEWER, Scope.READ),
     Deed("get", "/prices/", Role.VIEWER),
     Deed("get", "/api/v1/ml/pricing/spot", Role.VIEWER, Scope.READ),
@@ -90,10 +98,15 @@ DEEDS = [
     Deed("post", "/instances/0/evaluate/", Role.OPERATOR),
     Deed("post", "/api/v1/lab/instances/0/evaluate", Role.OPERATOR, Scope.DECIDE),
     Deed("post", "/api/v1/ml/decision/spot-optimize", Role.OPERATOR, Scope.DECIDE),
-    # admin: accounts, policies, keys, models of instances
+    # admin: accounts, policies, keys, models of instances, assigning models
+    Deed("post", "/api/v1/lab/models/0/assign", Role.ADMIN, Scope.MANAGE),
+    Deed("post", "/api/v1/lab/models/0/unassign", Role.ADMIN, Scope.MANAGE),
     Deed("get", "/keys/", Role.ADMIN),
     Deed("post", "/keys/", Role.ADMIN),
     Deed("post", "/keys/0/revoke/", Role.ADMIN),
+    Deed("get", "/models/0/assign/", Role.ADMIN),
+    Deed("post", "/models/0/assign/", Role.ADMIN),
+    Deed("post", "/assignments/0/end/", Role.ADMIN),
     Deed("get", "/accounts/new/", Role.ADMIN),
     Deed("get", "/accounts/0/role/", Role.ADMIN),
     Deed("get", "/accounts/0/role/terraform/", Role.ADMIN),
@@ -123,6 +136,21 @@ DEEDS = [
     Deed("post", "/people/0/remove/", Role.OWNER),
     Deed("post", "/people/invitations/0/withdraw/", Role.OWNER),
     Deed("post", "/accounts/0/environment/", Role.OWNER),
+]
+# what every organization shares is written by keys with `manage` and people of the platform, whatever their role
+OF_THE_PLATFORM = [
+    ("post", "/api/v1/ml/models/upload"),
+    ("post", "/api/v1/ml/models/activate"),
+    ("delete", "/api/v1/ml/models/0"),
+    ("post", "/api/v1/lab/models/0/status"),
+    ("post", "/api/v1/ml/pricing/fetch"),
+]
+PAGES_OF_THE_PLATFORM = [
+    ("get", "/models/upload/"),
+    ("post", "/models/upload/"),
+    ("post", "/models/0/activate/"),
+    ("post", "/models/0/status/"),
+    ("post", "/models/0/delete/"),
 ]
 OF_THE_API = [deed for deed in DEEDS if deed.scope]
 
@@ -155,3 +183,26 @@ def test_nobody_unknown_and_no_key_on_a_page_does_anything(deed):
     assert deed.by(Client()) == refused
     if not deed.scope:
         assert deed.by(a_program(northwind())) == 302
+
+
+@pytest.mark.parametrize(("method", "address"), OF_THE_PLATFORM)
+def test_what_all_share_is_written_by_the_platform_alone(method, address):
+    def may(client: Client) -> bool:
+        return getattr(client, method)(address, {}, content_type="application/json").status_code != 403
+
+    for role in Role:
+        assert not may(a_browser(a_person(organization=northwind(), role=role))), role
+    for scope in Scope:
+        assert may(a_program(northwind(), scope)) == (scope is Scope.MANAGE), scope
+    assert may(a_browser(a_person(organization=northwind(), role=Role.VIEWER, is_staff=True)))
+    assert getattr(Client(), method)(address).status_code == 401
+
+
+@pytest.mark.parametrize(("method", "address"), PAGES_OF_THE_PLATFORM)
+def test_pages_that_write_what_all_share_open_to_the_platform_alone(method, address):
+    for role in Role:
+        browser = a_browser(a_person(organization=northwind(), role=role))
+        assert getattr(browser, method)(address).status_code == 403, role
+    staff = a_browser(a_person(organization=northwind(), role=Role.VIEWER, is_staff=True))
+    assert getattr(staff, method)(address).status_code in (200, 404)
+    assert getattr(Client(), method)(address).status_code == 302

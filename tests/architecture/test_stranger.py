@@ -24,10 +24,10 @@ from django.http import HttpRequest, JsonResponse
 from django.test import Client
 from django.urls import include, path
 
-from accounts.models import AuditEntry, IdempotencyKey, Invitation
+from accounts.models import AuditEntry, Invitation
 from governance.models import OptimizationPolicy
 from instances.models import Instance, InventorySync
-from mlregistry.models import Prediction
+from mlregistry.models import Assignment, ModelVersion, Prediction
 from pipelines.models import EngineDecision
 from spotopt import urls
 from tests.architecture.addresses import METHODS, PARAMETER, Asked, Route, Unswept, requests, routes
@@ -42,12 +42,14 @@ from tests.factories import (
     an_account,
     an_api_key,
     an_experiment,
+    an_idempotency_key,
     an_instance,
     an_organization,
     charlie,
     southwind,
     zones_of,
 )
+from tests.mlregistry.a_market import a_registered_model
 
 pytestmark = [pytest.mark.django_db, pytest.mark.timeout(600)]
 
@@ -69,7 +71,7 @@ NOISE = (
 )
 
 MADE = ((re.compile(rb'"id": ?\d+'), b"NUMBER"),)  # of what the stranger just made; sequences are shared
-NOT_HERS = {"name", "card"}  # parts of an address that are no id of anybody's: a component's name, a card's
+NOT_HERS = {"name", "card", "model_id"}  # no id of anybody's: a component's name, a card's, what all share
 
 
 @dataclass(frozen=True)
@@ -79,6 +81,11 @@ class Alices:
     ids: dict[tuple[str, str], Any]
     words: dict[str, Any]
     marks: tuple[str, ...]
+
+
+def shared_model() -> ModelVersion:
+    """Of the installation, and active: a stranger reads it too, but not who uses it."""
+    return ModelVersion.objects.filter(is_active=True).first() or a_registered_model(name="of-all")
 
 
 def alices_world() -> Alices:
@@ -104,8 +111,13 @@ def alices_world() -> Alices:
         response={MARK: 1},
         executed_at=NOW,
     )
+    model = shared_model()
+    assignment = Assignment.objects.create(
+        organization=organization, account=account, instance=instance, model=model, kind="serving", assigned_at=NOW
+    )
     Prediction.objects.create(
         organization=organization,
+        model=model,
         prediction_type="spot_interruption",
         inputs={MARK: 1},
         output={MARK: 1},
@@ -128,20 +140,12 @@ def alices_world() -> Alices:
             subject=f"optimization-policy/{policy.pk}",
             after=overrides,
         )
-    IdempotencyKey.objects.create(  # every POST of the sweep is sent with her key once more
-        organization=organization,
-        key=MARK,
-        fingerprint="0" * 64,
-        began_at=NOW,
-        lease_until=NOW,
-        expires_at=NOW + timedelta(days=1),
-        ended_at=NOW,
-        status=200,
-        body=MARK,
-    )
+    an_idempotency_key(organization, key=MARK, body=MARK)  # every POST of the sweep is sent with her key once more
     ids = {
         ("instances", "pk"): instance.pk,
         ("instances", "instance_id"): instance.pk,
+        ("models", "model_id"): model.pk,
+        ("assignments", "assignment_id"): assignment.pk,
         ("runs", "pk"): run.pk,
         ("runs", "run_id"): run.pk,
         ("decisions", "pk"): experiment.pk,
@@ -217,6 +221,7 @@ def answers(sweep: list[Asked], client: Callable[[], Client]) -> list[tuple[int,
 def sweep_as(client: Callable[[], Client], wanted: list[Route]) -> set[bytes]:
     """Fails with every request whose answer depends on Alice; returns the bodies of those that were granted."""
     with time_machine.travel(NOW, tick=False):
+        shared_model()
         with transaction.atomic():
             alice = alices_world()
             sweep = [asked for route in wanted for asked in requests(route, alice.ids, alice.words, MARK)]

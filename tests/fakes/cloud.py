@@ -28,7 +28,7 @@ import tempfile
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -121,6 +121,7 @@ def session() -> boto3.Session:
     return boto3.Session("unused", "unused")
 
 
+@lru_cache(maxsize=64)
 def client(endpoint: str, key: str, secret: str, token: str | None, service: str, region: str) -> Any:
     return session().client(  # type: ignore[call-overload]
         service,

@@ -6,7 +6,7 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
 from accounts.models import AuditEntry
-from mlregistry import loading, scoring
+from mlregistry import loading, registry, scoring
 from mlregistry.models import ModelStatus, ModelVersion
 from tests.factories import NOW
 from tests.mlregistry.a_market import a_market, a_registered_model
@@ -85,3 +85,12 @@ def test_who_may_only_look_may_not_activate(client, django_user_model):
     version = a_registered_model(active=False)
     act(client, "activate", version)
     assert loading.active_model() is loading.BASELINE
+
+
+def test_a_rejected_model_is_not_graduated_and_a_deleted_one_not_judged(admin_client):
+    rejected = a_registered_model(version="1", active=False, status=ModelStatus.REJECTED)
+    assert "put it back to testing first" in messages_of(act(admin_client, "graduate", rejected))
+    gone = a_registered_model(version="2", active=False)
+    registry.delete(gone, by="a test", now=NOW)
+    assert "does not exist" in messages_of(act(admin_client, "reject", gone))
+    assert ModelVersion.objects.get(pk=gone.pk).status == "graduated"

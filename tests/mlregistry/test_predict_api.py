@@ -146,6 +146,11 @@ class TestUnknown:
         assert answer["recommendation"] == "UNKNOWN"
         assert answer["unknown"] == ["Spot prices are 3.0 h old, at most 2 h"]
 
+    def test_a_score_that_another_release_laid_out_is_not_read(self):
+        a_scored_market()
+        PoolScore.objects.update(layout=0)
+        assert post(ONE, {**M5, "spot_price": "0.05"}).json()["recommendation"] == "UNKNOWN"
+
     def test_before_the_first_scoring_everything_is_unknown(self):
         a_market()
         assert post(ONE, M5).json()["recommendation"] == "UNKNOWN"

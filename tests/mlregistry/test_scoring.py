@@ -3,6 +3,7 @@
 import json
 import time
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -12,7 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from instances.models import FetchSource, InstanceType, MarketFetch, OnDemandPrice, Pool, SpotAdvisorRating
-from mlregistry import feature_engine, loading, scoring
+from mlregistry import expectations, feature_engine, loading, scoring
 from mlregistry.models import FeatureStatistics, PoolScore, RegionScoring
 from mlregistry.score_rows import write_region_scoring
 from tests import factories
@@ -30,7 +31,6 @@ EXACT = (
     "safety_score",
     "components",
     "features",
-    "feature_hash",
     "unknown",
 )
 
@@ -104,6 +104,17 @@ def test_each_score_is_recomputed_from_its_own_row_bit_for_bit(with_model):
         assert recomputed([row])[0]["features"] == row.features
 
 
+def test_rows_of_several_regions_are_recomputed_in_any_order():
+    a_market()
+    a_registered_model()
+    scoring.score_region("us-east-1", now=NOW)
+    score = score_of("p3.2xlarge")
+    given = [score.inputs, {**score.inputs, "region": "us-east-2"}, score.inputs]
+    statistics = feature_engine.stored_statistics([score.statistics])
+    again = scoring.rescore(given, model=loading.active_model(), statistics=statistics)
+    assert [row["features"] for row in (again[0], again[2])] == [score.features] * 2
+
+
 def test_contributions_add_up_to_the_probability():
     a_market()
     a_registered_model()
@@ -168,6 +179,50 @@ def wait_until_somebody_waits_for_a_lock() -> None:
             if cursor.fetchone()[0]:
                 return
     raise AssertionError("the second scoring did not wait for the first")
+
+
+def test_an_overtaken_scoring_leaves_no_trace():
+    a_market()
+    scoring.score_region("us-east-1", now=NOW + timedelta(minutes=10))
+    before = [PoolScore.objects.order_by("pool_id").values(), RegionScoring.objects.values()]
+    kept = [list(rows) for rows in before]
+    SpotAdvisorRating.objects.all().delete()
+    scoring.score_region("us-east-1", now=NOW)
+    assert [list(rows.all()) for rows in before] == kept
+
+
+def test_a_pool_that_is_removed_while_it_is_scored_has_no_score(monkeypatch):
+    a_market()
+    store = feature_engine.store_statistics
+
+    def removed_meanwhile(statistics: FeatureStatistics) -> None:
+        Pool.objects.filter(instance_type="m5.large").delete()
+        store(statistics)
+
+    monkeypatch.setattr(feature_engine, "store_statistics", removed_meanwhile)
+    scoring.score_region("us-east-1", now=NOW)
+    assert PoolScore.objects.count() == 12
+
+
+def test_a_score_says_what_is_missing_in_whatever_words(monkeypatch):
+    a_market()
+    words = ['a "quoted" one', "a back\\slash", "{braces}, commas", "100 %s", "it's"]
+    expected = [[], words, words[:1]]
+    expect = expectations.expect
+    monkeypatch.setattr(
+        expectations, "expect", lambda *given: replace(expect(*given), unknown=(expected * 5)[: len(given[0])])
+    )
+    scoring.score_region("us-east-1", now=NOW)
+    assert list(PoolScore.objects.order_by("pool_id").values_list("unknown", flat=True)) == expected * 5
+
+
+def test_a_score_takes_less_than_a_kilobyte():
+    a_market()
+    a_registered_model()
+    scoring.score_region("us-east-1", now=NOW)
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT max(pg_column_size(score)) FROM mlregistry_poolscore AS score")
+        assert cursor.fetchone()[0] < 800
 
 
 def test_a_short_history_is_said_in_days_and_leaves_safety_unknown():
@@ -307,4 +362,10 @@ class TestDue:
         a_market()
         scoring.score_region("us-east-1", now=NOW + timedelta(minutes=1))
         factories.a_pool("m5.large", "use1-az6")
+        assert scoring.regions_due(now=NOW + timedelta(minutes=2)) == ["us-east-1"]
+
+    def test_scores_of_a_release_that_laid_them_out_otherwise_are_due(self):
+        a_market()
+        scoring.score_region("us-east-1", now=NOW + timedelta(minutes=1))
+        RegionScoring.objects.update(layout=0)
         assert scoring.regions_due(now=NOW + timedelta(minutes=2)) == ["us-east-1"]

@@ -90,7 +90,7 @@ def test_the_candidates_are_read_in_a_number_of_queries_that_does_not_grow():
             linear.evaluate(run, now=NOW)
         reads = [q["sql"] for q in asked if q["sql"].startswith("SELECT") and "FOR UPDATE" not in q["sql"]]
         counts.append(len(reads))
-    assert counts == [12, 12]
+    assert counts == [13, 13]
 
 
 def test_no_connection_leaves_the_process_while_deciding(monkeypatch):
@@ -132,6 +132,14 @@ def test_scores_of_another_model_than_the_active_one_do_not_count():
     PoolScore.objects.filter(pool__instance_type="m5a.large").delete()
     found = decided(a_plain_instance())
     assert found.receipt["rejected"]["pools"]["unknown: not scored yet"][0] == "m5a.large in use1-az1"
+
+
+def test_scores_that_another_release_laid_out_do_not_count():
+    a_scored_market()
+    PoolScore.objects.filter(pool__instance_type="m5a.large").update(layout=0)
+    found = decided(a_plain_instance())
+    assert found.target_instance_type == "m5.large"
+    assert "unknown: scored by another release of ours" in found.receipt["rejected"]["pools"]
 
 
 def test_a_quarantined_pool_is_passed_over():
@@ -221,7 +229,7 @@ def test_a_policy_nobody_can_read_fails_the_run_and_says_why():
 
 def test_a_run_that_breaks_keeps_what_stands_and_frees_the_instance():
     a_scored_market()
-    PoolScore.objects.update(inputs={})  # a row that an older release wrote
+    PoolScore.objects.update(numbers=b"")
     instance = a_plain_instance()
     run = linear.evaluate(instance, now=NOW)
     assert run.state == RunState.FAILED

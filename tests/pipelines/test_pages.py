@@ -63,16 +63,16 @@ def test_the_console_is_switched_between_prod_and_lab_with_its_filters_kept(clie
     an_instance(an_account(environment="PROD"), name="real")
     an_instance(an_account(environment="LAB"), name="tried")
     signed_in(client, alice())
-    both = client.get("/?region=us-east-1&page=1").content.decode()
+    both = client.get("/instances/?region=us-east-1&page=1").content.decode()
     assert "real" in both
     assert "tried" in both
     assert 'href="?region=us-east-1&amp;environment=LAB"' in both
-    lab = client.get("/?region=us-east-1&environment=LAB").content.decode()
+    lab = client.get("/instances/?region=us-east-1&environment=LAB").content.decode()
     assert ">real<" not in lab
     assert ">tried<" in lab
     assert re.search(r'href="[^"]*environment=LAB" aria-current="true"', lab)
     assert 'href="?region=us-east-1"' in lab
-    assert 'href="?"' in client.get("/?environment=LAB").content.decode()
+    assert 'href="?"' in client.get("/instances/?environment=LAB").content.decode()
 
 
 def test_filters_order_and_page_stand_in_the_address(client, market):

@@ -85,6 +85,17 @@ def test_a_group_is_named_by_its_arn_and_its_tags(inner_cloud):
     assert code_of(session.suspend_processes, **other) == "AccessDenied"
 
 
+def test_alarms_are_cloudwatchs_to_permissions(inner_cloud):
+    """Service Authorization Reference, CloudWatch: the prefix is `cloudwatch`, the signature's name `monitoring`."""
+    session = acting(inner_cloud, allow("cloudwatch:DescribeAlarms"), service="cloudwatch")
+    assert session.describe_alarms()["MetricAlarms"]
+    assert code_of(session.delete_alarms, AlarmNames=["api-1-status-check"]) in (
+        "AccessDenied",
+        "AccessDeniedException",
+    )
+    assert inner_cloud.changes[-1].name == "cloudwatch:DeleteAlarms"
+
+
 def test_what_a_role_may_do_can_be_asked_in_advance(inner_cloud):
     """IAM reference, SimulatePrincipalPolicy."""
     arn = inner_cloud.deploy_policy(

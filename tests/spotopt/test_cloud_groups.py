@@ -158,6 +158,17 @@ def test_ending_a_member_goes_past_scale_in_protection(inner_cloud, ec2, groups)
     assert len(states(groups)) == 2
 
 
+def test_several_members_end_in_one_call_of_their_group(inner_cloud, groups):
+    """TerminateInstanceInAutoScalingGroup reference: InstanceIds with AutoScalingGroupName, answered by Activities."""
+    groups.update_auto_scaling_group(AutoScalingGroupName=GROUP, MinSize=1)
+    first, second, third = states(groups)
+    asked = {"AutoScalingGroupName": GROUP, "ShouldDecrementDesiredCapacity": True}
+    answer = groups.terminate_instance_in_auto_scaling_group(InstanceIds=[first, second], **asked)
+    assert len(answer["Activities"]) == 2
+    inner_cloud.advance(60)
+    assert list(states(groups)) == [third]
+
+
 def test_hooks_run_on_the_native_way_and_not_on_attach_or_detach(inner_cloud):
     """Guide, "Amazon EC2 Auto Scaling lifecycle hooks", availability table; a launch that nobody completes ends."""
     groups = inner_cloud.root(CONTOSO, "autoscaling", "us-east-1")

@@ -132,12 +132,14 @@ def test_an_address_is_taken_from_its_owner_unless_that_is_forbidden(inner_cloud
 
 
 def test_an_address_that_is_in_use_cannot_be_released(inner_cloud, ec2):
-    """ReleaseAddress reference; EC2 "Error codes": InvalidIPAddress.InUse. moto takes it away."""
+    """ReleaseAddress reference: it must be disassociated first; DisassociateAddress: "an idempotent operation"."""
     address = allocated(ec2, named(ec2, "api-1"))
     assert code_of(ec2.release_address, AllocationId=address["AllocationId"]) == "InvalidIPAddress.InUse"
     (found,) = ec2.describe_addresses(AllocationIds=[address["AllocationId"]])["Addresses"]
     ec2.disassociate_address(AssociationId=found["AssociationId"])
-    assert code_of(ec2.disassociate_address, AssociationId=found["AssociationId"]) == "InvalidAssociationID.NotFound"
+    ec2.disassociate_address(AssociationId=found["AssociationId"])
+    unknown = "eipassoc-00000000000000000"
+    assert code_of(ec2.disassociate_address, AssociationId=unknown) == "InvalidAssociationID.NotFound"
     ec2.release_address(AllocationId=address["AllocationId"])
     assert inner_cloud.census().addresses == {}
 

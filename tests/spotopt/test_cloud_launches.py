@@ -153,8 +153,10 @@ def test_a_quota_ends_launches_of_its_market(inner_cloud, ec2, market, code):
     assert started(ec2, spot=market != "spot")["InstanceId"]
 
 
-def test_a_maximum_price_below_the_market_is_too_low(inner_cloud, ec2):
-    """EC2 "Error codes": SpotMaxPriceTooLow."""
+def test_spot_options_that_cannot_be_met_are_refused(inner_cloud, ec2):
+    """EC2 "Error codes": SpotMaxPriceTooLow; RunInstances reference: persistent only with stop or hibernate."""
+    lasting = {"MarketType": "spot", "SpotOptions": {"SpotInstanceType": "persistent"}}
+    assert code_of(started, ec2, InstanceMarketOptions=lasting) == "InvalidParameterCombination"
     options = {"MarketType": "spot", "SpotOptions": {"MaxPrice": "0.0001"}}
     assert code_of(started, ec2, instance_type="c5.2xlarge", InstanceMarketOptions=options) == "SpotMaxPriceTooLow"
 

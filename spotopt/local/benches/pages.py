@@ -105,6 +105,7 @@ def serving(on: Ground) -> Iterator[int]:
     """Gunicorn on a free port of 127.0.0.1. Raises CannotStart with its last words."""
     port = house.free_port()
     options = ["--workers", str(WORKERS), "--threads", str(THREADS), "--bind", f"127.0.0.1:{port}"]
+    options += ["--keep-alive", "75"]  # a connection that is closed while its person reads is no slow page
     server = supervise.start(
         "pages",
         [supervise.python(), "-m", "gunicorn", "spotopt.local.benches.served_pages:application", *options],

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from mlregistry.adapters.base import BadMatrix, NotFinite
 from mlregistry.adapters.lightgbm import load
+from mlregistry.adapters.lightgbm_text import LARGEST
 from mlregistry.adapters.metadata import ModelRefused, model_digest
 from mlregistry.domain.features import N_FEATURES, NAMES
 from tests.mlregistry.a_model import a_matrix, metadata, model_bytes
@@ -75,7 +76,7 @@ def test_no_rows_get_no_answers():
         (b"hello", "not a LightGBM"),
         (b"tree\nversion=v4\n", "num_class"),
         (b"tree\n\xff\xfe", "no text"),
-        (b"tree\n" + b"x" * 5_000_001, "bytes"),
+        (b"tree\n" + b"x" * LARGEST, "bytes"),
     ],
 )
 def test_what_is_no_model_is_refused_in_plain_words(file, words):
