@@ -18,7 +18,7 @@ def files_with(pattern: str) -> set[str]:
 
 
 def test_only_tests_move_the_clock():
-    assert files_with(r"\b_offset\b[^=]*timedelta|clock\._offset") == {"pipelines/actuator/clock.py"}
+    assert files_with(r"(?m)^_offset\b|clock\._offset") == {"pipelines/actuator/clock.py"}
     assert (ROOT / "pipelines/actuator/clock.py").read_text().count("_offset") == 2
 
 

@@ -194,7 +194,7 @@ class Stage:
             self._broken(f"after {name}: old is {old and old.state}, and no replacement serves")
         if self.has_traffic and not self._balancers_have_one_of_them(now, own):
             self._broken(f"after {name}: the balancer has no healthy target")
-        if change is None or change.outcome == "lost" or "SpotOptimizer" not in change.who:
+        if change is None or change.outcome != "done" or "SpotOptimizer" not in change.who:
             return
         if not Operation.objects.filter(pk=change.session_name.removeprefix("spotopt-")).exists():
             self._broken(f"{name} by {change.session_name}, which is no operation")

@@ -26,7 +26,7 @@ from spotopt.local.world import World
 from tests.pipelines.actuator import switches
 from tests.pipelines.actuator.faults import interrupt_new
 from tests.pipelines.actuator.switches import kill
-from tests.pipelines.actuator.test_faults import assert_nothing_is_wrong
+from tests.pipelines.actuator.test_faults import GAP, assert_nothing_is_wrong
 
 
 # --- Schedules: laid before the drive; what they return holds during it ----------------------------------------------
@@ -37,9 +37,9 @@ def unseen_and_lost(stage):
 
 
 def lost_then_dry(stage):
-    """The first launch happens and its answer is lost; asked again, AWS has no capacity."""
+    """The first launch happens and its answer is lost; asked again for a minute, AWS has no capacity."""
     stage.cloud.fault("ec2:RunInstances", FaultKind.LOSE_AFTER)
-    stage.cloud.fault("ec2:RunInstances", FaultKind.REFUSE, code="InsufficientInstanceCapacity")
+    stage.cloud.fault("ec2:RunInstances", FaultKind.REFUSE, code="InsufficientInstanceCapacity", count=5)
 
 
 def killed_after_launch(stage):
@@ -157,6 +157,8 @@ def what_is_wrong(stage, guard: Guard) -> str:
             if guard.between:
                 guard.between(stage, operation)
             stage.drive(operation)
+        if guard.may_stick:  # between its owner's deed and the next step nobody serves, and that is the owner's
+            stage.violations = [each for each in stage.violations if not each.endswith(GAP)]
         assert stage.violations == []
         assert_nothing_is_wrong(stage, operation, guard.may_stick)
     except AssertionError as wrong:
