@@ -77,7 +77,7 @@ def test_last_use_is_written_once_a_minute(django_assert_num_queries):
     program = a_program(northwind(), Scope.READ)
     start = datetime(2026, 11, 18, 12, tzinfo=UTC)
     # the key, perhaps its last use, the count, the page, its models
-    ):  # the key, perhaps its last use, the count, the page, its models
+    for seconds, questions in ((0, 5), (30, 4), (61, 5)):
         an_instance() if seconds == 0 else None
         with time_machine.travel(start + timedelta(seconds=seconds), tick=False), django_assert_num_queries(questions):
             program.get(LIST)
