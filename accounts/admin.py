@@ -20,6 +20,8 @@ from accounts.models import (
     AuditEntry,
     AuditSeal,
     AwsAccount,
+    FeedHead,
+    FeedItem,
     IdempotencyKey,
     Invitation,
     Membership,
@@ -102,8 +104,7 @@ class ApiKeyAdmin(Kept, Recorded):
     @admin.action(description="Revoke the chosen keys, for good", permissions=["change"])
     def revoke(self, request: HttpRequest, queryset: QuerySet[ApiKey]) -> None:
         for key in queryset.filter(revoked_at=None):
-            key.revoked_at = timezone.now()
-            key.save(update_fields=["revoked_at"])
+            keys.revoke(key, now=timezone.now())
             self.record(request, "key.revoked", key, None)
 
 
@@ -150,6 +151,22 @@ class AuditSealAdmin(ReadOnly):
     search_fields = ("seal", "entry__subject")
     list_select_related = ("organization",)
     show_full_result_count = False
+
+
+@admin.register(FeedItem)
+class FeedItemAdmin(ReadOnly):
+    list_display = ("at", "organization", "number", "kind")
+    list_filter = ("kind", "organization")
+    search_fields = ("kind", "organization__name")
+    list_select_related = ("organization",)
+    show_full_result_count = False
+
+
+@admin.register(FeedHead)
+class FeedHeadAdmin(ReadOnly):
+    list_display = ("organization", "last")
+    search_fields = ("organization__name",)
+    list_select_related = ("organization",)
 
 
 @admin.register(Invitation)

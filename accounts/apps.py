@@ -18,6 +18,8 @@ class AccountsConfig(AppConfig):
         "AwsAccount": "organization",
         "AuditEntry": "organization",
         "AuditSeal": "organization",
+        "FeedItem": "organization",
+        "FeedHead": "organization",
     }
 
     def ready(self) -> None:

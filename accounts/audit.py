@@ -6,10 +6,12 @@ import json
 from typing import Any
 
 from django.core.serializers.json import DjangoJSONEncoder
+from django.db import transaction
 from django.db.models import Model
 
-from accounts import tracing
+from accounts import feed, tracing
 from accounts.authentication import Caller
+from accounts.feed import Kind
 from accounts.models import AuditEntry, Organization
 
 
@@ -28,7 +30,7 @@ def record(
     `organization` is the caller's unless given; a job always gives it. Never put a secret or an ExternalId in.
     """
     caller = by if isinstance(by, Caller) else None
-    return AuditEntry.objects.create(
+    entry = AuditEntry(
         organization=organization or (caller.organization if caller else None),
         person=caller.user if caller else None,
         api_key=caller.api_key if caller else None,
@@ -40,6 +42,16 @@ def record(
         reason=reason,
         request_id=tracing.request_id.get(),
     )
+    with transaction.atomic():
+        entry.save(force_insert=True)
+        feed.tell(entry.organization_id, Kind.AUDIT, _told(entry))
+    return entry
+
+
+def _told(entry: AuditEntry) -> dict[str, Any]:
+    """The entry as the feed tells it."""
+    shown = ("id", "at", "actor", "deed", "subject", "before", "after", "reason", "request_id")
+    return {name: getattr(entry, name) for name in shown}
 
 
 def subject_of(row: Model) -> str:

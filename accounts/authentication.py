@@ -107,6 +107,13 @@ def member(user: User, membership: Membership | None) -> Caller:
     return Caller(CallerKind.PERSON, user.get_username(), organization, role=role, user=user)
 
 
+def program(key: ApiKey) -> Caller:
+    """Whoever calls with that key; in no organization where it is the platform's."""
+    tracing.organization.set(str(key.organization_id or ""))
+    scopes = frozenset(Scope(scope) for scope in key.scopes)
+    return Caller(CallerKind.KEY, f"key {key.name}", key.organization, scopes=scopes, api_key=key)
+
+
 class ApiKeyAuthentication(BaseAuthentication):
     """`Authorization: Api-Key …`. A key that is malformed, unknown, expired or revoked gets one and the same 401."""
 
@@ -119,9 +126,7 @@ class ApiKeyAuthentication(BaseAuthentication):
         if key is None:
             raise exceptions.AuthenticationFailed("This API key is not valid.")
         keys.used(key, now=now)
-        scopes = frozenset(Scope(scope) for scope in key.scopes)
-        caller = Caller(CallerKind.KEY, f"key {key.name}", key.organization, scopes=scopes, api_key=key)
-        tracing.organization.set(str(key.organization_id or ""))
+        caller = program(key)
         named = request.query_params.get("customer_id")
         return AnonymousUser(), caller.for_customer(named) if named else caller
 
@@ -214,11 +219,12 @@ class OfThePlatform(HasCaller):
 
 
 def signed_in(
-    role: Role = Role.VIEWER,
+    role: Role = Role.VIEWER, *, staff: bool = False
 ) -> Callable[[Callable[..., HttpResponseBase]], Callable[..., HttpResponseBase]]:
     """Opens a page to people with at least `role` in the organization they work in, who is then `request.caller`.
 
     Anybody else is sent to sign in, a partial's whole page included; too low a role, or no organization, is a 403.
+    `staff`: whoever runs the installation needs no organization for it, and then sees the platform's.
     """
 
     def guarded(view: Callable[..., HttpResponseBase]) -> Callable[..., HttpResponseBase]:
@@ -227,10 +233,11 @@ def signed_in(
             caller = person(request)
             if caller is None:
                 return to_sign_in(request)
-            if caller.organization is None:
+            is_platforms = staff and caller.organization is None and request.user.is_staff
+            if caller.organization is None and not is_platforms:
                 raise PageDenied(NOWHERE)
-            if not caller.may(Scope.READ, role):
-                raise PageDenied(f"This needs the role {role}.")
+            if not is_platforms and not caller.may(Scope.READ, role):
+                raise PageDenied(f"This needs the role {role}; an owner of your organization gives it.")
             request.caller = caller  # type: ignore[attr-defined]
             return view(request, *args, **kwargs)
 

@@ -7,6 +7,7 @@ import secrets
 from collections.abc import Iterable
 from datetime import datetime, timedelta
 
+from accounts import reach
 from accounts.domain import Scope
 from accounts.models import ApiKey, Organization, User
 
@@ -65,6 +66,7 @@ def used(key: ApiKey, *, now: datetime) -> None:
 
 def revoke(key: ApiKey, *, now: datetime) -> bool:
     """From now on it is worth nothing; False when it was revoked before."""
+    reach.look_again(key)  # its open sockets end with it
     return bool(ApiKey.objects.filter(pk=key.pk, revoked_at=None).update(revoked_at=now))
 
 

@@ -176,6 +176,11 @@ def by_cursor(rows: QuerySet[M], form: ListForm, noun: str) -> Page:
     )
 
 
+def is_beginning(form: ListForm) -> bool:
+    """Whether this is the list as one comes to it: in its usual order, from its first row."""
+    return form.sort == form.orders.usual and not any(form.data.get(name) for name in PLACE)
+
+
 def context(form: ListForm, page: Page) -> dict[str, Any]:
     """What the components of a list read."""
     return {

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 
 from django.db import transaction
 
-from accounts import audit
+from accounts import audit, reach
 from accounts.authentication import Caller, CallerKind
 from accounts.domain import Role
 from accounts.models import Invitation, Membership, Organization, User
@@ -87,6 +87,7 @@ def change_role(membership: Membership, role: Role, *, by: Caller) -> None:
     current.role = role.value
     current.save(update_fields=["role"])
     audit.record(by, "person.role_changed", current.user, before=before, after=role.value)
+    reach.look_again(current.user)
 
 
 @transaction.atomic
@@ -96,6 +97,7 @@ def remove(membership: Membership, *, by: Caller) -> None:
     _keep_an_owner(current)
     audit.record(by, "person.removed", current.user, before=current.role)
     current.delete()
+    reach.look_again(current.user)
 
 
 def _locked(membership: Membership) -> Membership:

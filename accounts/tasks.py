@@ -5,7 +5,7 @@ from __future__ import annotations
 from celery import shared_task
 from django.utils import timezone
 
-from accounts import idempotency, sealing
+from accounts import feed, idempotency, sealing
 
 
 @shared_task(ignore_result=True, expires=30)
@@ -22,3 +22,9 @@ def seal_late_audit() -> None:
 @shared_task(ignore_result=True, expires=50 * 60)
 def forget_idempotency_keys() -> None:
     idempotency.forget(now=timezone.now())
+
+
+@shared_task(ignore_result=True, expires=50 * 60)
+def trim_feed() -> None:
+    """What nobody may catch up with any more."""
+    feed.trim(now=timezone.now())

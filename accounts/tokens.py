@@ -14,6 +14,7 @@ from uuid import UUID
 from rest_framework_simplejwt.exceptions import TokenError
 from rest_framework_simplejwt.tokens import AccessToken, RefreshToken, Token
 
+from accounts import reach
 from accounts.models import Organization, TokenFamily, User
 
 FAMILY = "family"
@@ -63,7 +64,9 @@ def refresh(text: str, *, now: datetime) -> Pair:
     if moved.update(jti=following, refreshed_at=now):
         return pair
     ended = TokenFamily.objects.filter(pk=family.pk, revoked_at=None)
-    raise Refused(family if ended.update(revoked_at=now, was_reused=True) else None)
+    is_ended = ended.update(revoked_at=now, was_reused=True)
+    reach.look_again(family.user)
+    raise Refused(family if is_ended else None)
 
 
 def revoke(text: str, *, now: datetime) -> TokenFamily | None:
@@ -72,12 +75,15 @@ def revoke(text: str, *, now: datetime) -> TokenFamily | None:
         family = _family_of(_read(RefreshToken, text), now=now)
     except Refused:
         return None
-    return family if TokenFamily.objects.filter(pk=family.pk, revoked_at=None).update(revoked_at=now) else None
+    is_ended = TokenFamily.objects.filter(pk=family.pk, revoked_at=None).update(revoked_at=now)
+    reach.look_again(family.user)
+    return family if is_ended else None
 
 
 def end_all(user: User, *, now: datetime) -> None:
     """End every family of that person."""
     TokenFamily.objects.filter(user=user, revoked_at=None).update(revoked_at=now)
+    reach.look_again(user)
 
 
 def family_of(text: str, *, now: datetime) -> tuple[TokenFamily, dict[str, Any]]:

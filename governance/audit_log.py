@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import datetime, timedelta
+from types import SimpleNamespace
 from typing import Any
 
 from django import forms
@@ -40,6 +42,32 @@ class AuditForm(ListForm):
             self.fields[name].widget.attrs["placeholder"] = "2026-11-18 12:00"
 
 
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """The same filters, for entries as the feed tells them."""
+
+    deed: str = ""
+    actor: str = ""
+    subject: str = ""
+    since: datetime | None = None
+    until: datetime | None = None
+
+    @classmethod
+    def of(cls, said: Mapping[str, Any]) -> Wanted:
+        texts = {name: (said.get(name) or "").casefold() for name in ("deed", "actor", "subject")}
+        return cls(**texts, since=said.get("since"), until=said.get("until"))
+
+    def takes(self, entry: Mapping[str, Any]) -> bool:
+        at = datetime.fromisoformat(entry["at"])
+        is_then = (self.since is None or at >= self.since) and (self.until is None or at < self.until)
+        return is_then and all(getattr(self, name) in entry[name].casefold() for name in ("deed", "actor", "subject"))
+
+
+def from_feed(body: Mapping[str, Any]) -> SimpleNamespace:
+    """An entry of the feed, as a row of the page shows one of the table; no seal is known of it yet."""
+    return SimpleNamespace(**{**body, "at": datetime.fromisoformat(body["at"]), "sealed": None})
+
+
 def readable(caller: Caller, *, of_platform: bool = False) -> QuerySet[AuditEntry]:
     """The organization's entries; the platform's own for its keys that name no customer, and for staff who ask."""
     rows = AuditEntry.objects.select_related("sealed")
@@ -58,7 +86,8 @@ def whose_chain(caller: Caller, *, of_platform: bool = False) -> uuid.UUID | Non
 def reads_platform(caller: Caller, *, asks: bool) -> bool:
     if caller.is_platform and caller.organization is None:
         return True
-    return asks and caller.user is not None and caller.user.is_staff
+    is_staff = caller.user is not None and caller.user.is_staff
+    return is_staff and (asks or caller.organization is None)
 
 
 def listed(rows: QuerySet[AuditEntry], wanted: Mapping[str, Any]) -> QuerySet[AuditEntry]:

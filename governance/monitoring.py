@@ -6,7 +6,8 @@ who have an account there; what a job of the installation said of its end by sta
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import uuid
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -83,6 +84,35 @@ class Line:
     @property
     def duration_seconds(self) -> float | None:
         return (self.run.ended_at - self.run.started_at).total_seconds() if self.run.ended_at else None
+
+
+@dataclass(frozen=True, slots=True)
+class Sight:
+    """Which jobs of the feed somebody may know of, and what of each."""
+
+    organization: uuid.UUID | None = None
+    regions: frozenset[str] = frozenset()
+    sees_all: bool = False
+
+    def takes(self, run: Mapping[str, Any]) -> bool:
+        kind, region = subject_kind(run["task"]), run["subject"]
+        if self.sees_all or self._is_own(run):
+            return True
+        is_shared = kind in (Subject.NOBODY, Subject.ZONES) and run["organization"] is None
+        return is_shared and (region == "" or region in self.regions)
+
+    def of(self, run: Mapping[str, Any]) -> dict[str, Any]:
+        """Without what is the installation's own, and with the name of what it ran on."""
+        tells_all, name = self.sees_all or self._is_own(run), run["name"]
+        kind, subject = subject_kind(run["task"]), run["subject"]
+        if name:
+            subject = f"{subject.split()[0]} of {name}" if kind is Subject.ZONES else name
+        columns = ("id", "component", "task", "started_at", "ended_at", "is_success")
+        said = {column: run[column] for column in columns}
+        return {**said, "subject": subject, "detail": run["detail"] if tells_all else ""}
+
+    def _is_own(self, run: Mapping[str, Any]) -> bool:
+        return self.organization is not None and run["organization"] == str(self.organization)
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,6 +224,21 @@ def lines(runs: Iterable[ComponentRun], caller: Caller) -> list[Line]:
     accounts = _names(AwsAccount, caller, (r for r in rows if subject_kind(r.task) in (Subject.ACCOUNT, Subject.ZONES)))
     instances = _names(Instance, caller, (r for r in rows if subject_kind(r.task) is Subject.INSTANCE))
     return [_line(row, accounts, instances, tells_all=sees_all(caller)) for row in rows]
+
+
+def sight_of(caller: Caller) -> Sight:
+    """What of the jobs' feed this caller may know of: the same that `visible` and `lines` show of the table."""
+    if sees_all(caller):
+        return Sight(sees_all=True)
+    regions = {region for theirs in owned(AwsAccount, caller).values_list("regions", flat=True) for region in theirs}
+    return Sight(caller.organization.pk if caller.organization else None, frozenset(regions))
+
+
+def from_feed(body: Mapping[str, Any]) -> Line:
+    """A run as the feed tells it, as a line of the log."""
+    times = {name: body[name] and datetime.fromisoformat(body[name]) for name in ("started_at", "ended_at")}
+    columns = {name: body[name] for name in ("id", "component", "task", "is_success", "detail")}
+    return Line(ComponentRun(**columns, **times), body["subject"], body["detail"])
 
 
 def beside() -> Beside:

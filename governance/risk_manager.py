@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import datetime
 
-from django.db import transaction
+from django.db import connection, transaction
 
 from accounts import audit
 from accounts.authentication import Caller
@@ -13,6 +13,7 @@ from governance.domain.policy import Policy
 from governance.domain.quarantine import Cause, end, length
 from governance.models import Quarantine
 from instances.domain.pool import INSTANCE_TYPE, ZONE_ID
+from instances.models import Pool
 
 Place = tuple[str, str]  # instance type, zone id
 
@@ -28,6 +29,19 @@ def poisoned(pools: Iterable[Place], now: datetime) -> dict[Place, Quarantine]:
     rows = Quarantine.objects.active(at=now).covering(wanted)
     found = {(row.instance_type, row.zone_id): row for row in rows}
     return {place: found[place] for place in wanted & found.keys()}
+
+
+def hold_pool(instance_type: str, zone_id: str) -> bool:
+    """Keep the pool from being quarantined until the transaction ends; False when no such pool is known.
+
+    Launches share the lock (FOR SHARE), and `quarantine` takes it alone: whichever comes second waits and then sees.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT 1 FROM instances_pool WHERE instance_type = %s AND zone_id = %s ORDER BY id FOR SHARE",
+            [instance_type, zone_id],
+        )
+        return cursor.fetchone() is not None
 
 
 def check_place(instance_type: str, zone_id: str) -> None:
@@ -54,6 +68,7 @@ def quarantine(
     lasting = length(cause, policy)
     opened = {"began_at": event_at, "expires_at": event_at + lasting, "reason": reason}
     with transaction.atomic():
+        _close_to_launches(instance_type, zone_id)
         # made first, then locked: of two events at once the second waits here and extends what the first wrote
         Quarantine.objects.get_or_create(
             instance_type=instance_type,
@@ -70,6 +85,12 @@ def quarantine(
             by, "pool.quarantined", row, before={"until": before}, after={"until": row.expires_at}, reason=reason
         )
     return row
+
+
+def _close_to_launches(instance_type: str, zone_id: str) -> None:
+    """Wait for the launches that are being reserved, and let none begin until this is committed."""
+    pools = Pool.objects.filter(instance_type=instance_type, zone_id=zone_id)
+    list(pools.select_for_update().order_by("pk").values_list("pk", flat=True))
 
 
 def release(row: Quarantine, *, by: Caller | str, now: datetime, reason: str) -> None:

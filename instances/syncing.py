@@ -9,7 +9,7 @@ from datetime import datetime
 from django.db import InterfaceError, OperationalError, transaction
 from django.utils import timezone
 
-from accounts import audit
+from accounts import audit, reach
 from accounts.authentication import Caller
 from accounts.models import AwsAccount
 from instances import inventory
@@ -86,6 +86,12 @@ def _note(sync: InventorySync, region: RegionResult) -> None:
 
 def _end(sync: InventorySync, state: SyncState, error: str) -> None:
     sync.state, sync.error, sync.ended_at = state.value, error, timezone.now()
-    InventorySync.objects.filter(pk=sync.pk, state__in=OPEN).update(
-        state=sync.state, error=sync.error, ended_at=sync.ended_at
-    )
+    with transaction.atomic():
+        has_ended = InventorySync.objects.filter(pk=sync.pk, state__in=OPEN).update(
+            state=sync.state, error=sync.error, ended_at=sync.ended_at
+        )
+        if has_ended and sync.requested_by:
+            is_good = state is SyncState.DONE
+            text = f"The inventory of {sync.account.name} {'is done' if is_good else 'failed'}."
+            address = f"/accounts/{sync.account_id}/"
+            reach.toast(sync.requested_by, sync.account.organization_id, text, address=address, is_good=is_good)

@@ -9,6 +9,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils import timezone
 from django.views.decorators.http import require_GET, require_POST
+from django_htmx.http import trigger_client_event
 
 from accounts.authentication import Caller, caller_of, signed_in
 from accounts.domain import Role
@@ -79,4 +80,5 @@ def _shown(request: HttpRequest, account: AwsAccount, caller: Caller, refusal: s
     }
     htmx = request.htmx  # type: ignore[attr-defined]
     part = "#inventory" if htmx and not htmx.history_restore_request else ""
-    return render(request, "instances/inventory.html" + part, context)
+    answer = render(request, "instances/inventory.html" + part, context)
+    return answer if context["is_open"] or not part else trigger_client_event(answer, "inventoryEnded")

@@ -8,10 +8,11 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import numpy as np
+from django.db import transaction
 
 from instances.domain.pool import Product
 from instances.models import Pool
-from mlregistry import expectations, feature_engine
+from mlregistry import announcing, expectations, feature_engine
 from mlregistry.domain import facts as pool_facts
 from mlregistry.domain.facts import PoolFacts
 from mlregistry.domain.hazard import Evidence
@@ -114,7 +115,7 @@ def keep(
     forecasts: Sequence[Forecast], inputs: Sequence[Mapping[str, Any]], *, organization_id: Any, latency_ms: float
 ) -> list[int]:
     """A Prediction row for each, whose outcome comes later; one statement. Returns their ids, in order."""
-    rows = Prediction.objects.bulk_create(
+    made = [
         Prediction(
             organization_id=organization_id,
             pool_id=forecast.pool_id,
@@ -129,7 +130,10 @@ def keep(
             horizon_seconds=forecast.row["horizon_seconds"],
         )
         for forecast, asked in zip(forecasts, inputs, strict=True)
-    )
+    ]
+    with transaction.atomic():
+        rows = Prediction.objects.bulk_create(made)
+        announcing.announce(organization_id, rows)
     return [row.pk for row in rows]
 
 

@@ -9,7 +9,17 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 
 from accounts.staff_site import History, ReadOnly
-from pipelines.models import EngineDecision, ExperimentLog, PipelineRun, RunStep, SavingsDaily, ShadowDecision
+from pipelines.models import (
+    Breaker,
+    EngineDecision,
+    ExperimentLog,
+    Operation,
+    PipelineRun,
+    RunStep,
+    SavingsDaily,
+    ShadowDecision,
+    Step,
+)
 
 
 class RunStepInline(History, admin.TabularInline):
@@ -68,3 +78,35 @@ class SavingsDailyAdmin(ReadOnly):
     list_filter = ("organization", "day")
     search_fields = ("organization__name",)
     list_select_related = ("organization",)
+
+
+class StepInline(History, admin.TabularInline):
+    model = Step
+    fields = ("position", "kind", "state", "attempts", "is_outcome_unknown", "result", "error", "ended_at")
+
+
+@admin.register(Operation)
+class OperationAdmin(ReadOnly):
+    list_display = (
+        "opened_at",
+        "organization",
+        "kind",
+        "target",
+        "state",
+        "is_shadow",
+        "failure",
+        "due_at",
+        "ended_at",
+    )
+    list_filter = ("state", "kind", "is_shadow", "failure", "organization", "opened_at")
+    search_fields = ("id", "target", "reason")
+    list_select_related = ("organization",)
+    inlines = (StepInline,)
+
+
+@admin.register(Breaker)
+class BreakerAdmin(ReadOnly):
+    list_display = ("account", "failures", "tripped_at", "is_killed", "changed_by", "changed_at")
+    list_filter = ("is_killed", "tripped_at")
+    search_fields = ("tripped_because", "killed_because")
+    list_select_related = ("account",)

@@ -11,5 +11,8 @@ class PipelinesConfig(AppConfig):
         "ExperimentLog": "organization",
         "ShadowDecision": "organization",
         "EngineDecision": "organization",
+        "Operation": "organization",
+        "Step": "operation__organization",
+        "Breaker": "account__organization",  # the one of every account is nobody's
         "SavingsDaily": "organization",
     }

@@ -8,8 +8,11 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
+from django.db import transaction
+
 from governance.models import Quarantine
 from instances.domain.pool import Product
+from pipelines import announcing
 from pipelines.engines.contract import Case, Decision, Engine
 from pipelines.markets import market
 from pipelines.models import EngineDecision
@@ -81,7 +84,7 @@ def keep(
 ) -> EngineDecision:
     """Store the answer as it is given; its id is the execution id."""
     savings = response["estimated_savings"]
-    return EngineDecision.objects.create(
+    kept = EngineDecision(
         organization_id=organization_id,
         api_key_id=api_key_id,
         request_id=asked.request_id,
@@ -95,3 +98,7 @@ def keep(
         confidence_score=response["confidence_score"],
         executed_at=at,
     )
+    with transaction.atomic():
+        kept.save(force_insert=True)
+        announcing.answered(kept)
+    return kept

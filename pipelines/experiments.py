@@ -66,8 +66,8 @@ class ExperimentsForm(ListForm):
 class ComparisonForm(forms.Form):
     """Which two models are compared; the address says it as `a` and `b`."""
 
-    a = forms.ChoiceField(label="Model a")
-    b = forms.ChoiceField(label="Model b")
+    a = forms.ChoiceField(label="One model")
+    b = forms.ChoiceField(label="The other model")
 
     def __init__(self, data: QueryDict, models: QuerySet[ModelVersion]) -> None:
         super().__init__(data if data else None)

@@ -18,11 +18,12 @@ from accounts.models import User
 from governance.policies import policy_in_force
 from instances.domain.money import HOURS_A_MONTH
 from instances.models import Instance
+from mlregistry import announcing as predictions
 from mlregistry import feature_engine
 from mlregistry.assigning import Judges, judges_of
 from mlregistry.loading import LoadedModel
 from mlregistry.models import PoolScore, Prediction
-from pipelines import beside, receipts
+from pipelines import announcing, beside, receipts
 from pipelines import facts as reading
 from pipelines.domain import flips
 from pipelines.domain.decision import Decision, blocking, decide
@@ -262,6 +263,7 @@ def _keep(
         _keep_prediction(run, given, found, best.candidate.pool, latency_ms)
     after = {"decision": kept.decision, "experiment": str(kept.pk)}
     by = str(run.requested_by) if run.requested_by else run.trigger
+    announcing.evaluated(run, kept)
     audit.record(by, "instance.evaluated", instance, organization=run.organization, after=after, reason=decision.reason)
     return kept
 
@@ -270,7 +272,7 @@ def _keep_prediction(run: PipelineRun, given: Given, found: Found, pool: str, la
     """The prediction that the decision used, to be compared with what happens within its horizon."""
     inputs, score = given.inputs[pool], found.scores[pool]
     low, high = score["probability_low"], score["probability_high"]
-    Prediction.objects.create(
+    kept = Prediction.objects.create(
         organization_id=run.organization_id,
         pool_id=inputs["pool_id"],
         model_id=given.model.id,
@@ -283,3 +285,4 @@ def _keep_prediction(run: PipelineRun, given: Given, found: Found, pool: str, la
         latency_ms=latency_ms,
         horizon_seconds=score["horizon_seconds"],
     )
+    predictions.announce(run.organization_id, [kept])

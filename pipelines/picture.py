@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
+from pipelines.announcing import is_watched
 from pipelines.models import PipelineRun, RunState
 
 STEPS = ("target", "candidates", "features", "inference", "gates", "savings", "decision", "log", "act")
@@ -55,3 +57,14 @@ def drawn(run: PipelineRun) -> list[Drawn]:
         detail = row.error or str(row.outputs.get("note", ""))
         boxes.append(Drawn(name, MEANING[name], row.state, row.count_in, row.count_out, row.duration_ms, detail, kept))
     return boxes
+
+
+def context(run: PipelineRun) -> dict[str, Any]:
+    """What the picture's template shows; `is_watched`: a socket tells its steps, or else the page has to ask often."""
+    return {
+        "run": run,
+        "steps": drawn(run),
+        "is_open": run.state in (RunState.QUEUED, RunState.RUNNING),
+        "is_watched": is_watched(run),
+        "experiment": getattr(run, "experiment", None),
+    }

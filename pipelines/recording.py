@@ -15,6 +15,7 @@ from pydantic_core import to_jsonable_python
 
 from accounts.models import User
 from instances.models import Instance
+from pipelines import announcing
 from pipelines.domain.receipt import normal
 from pipelines.models import PipelineRun, RunState, RunStep
 
@@ -105,7 +106,7 @@ class Recorder:
 
     def _write(self, name: str, state: str, inputs: dict[str, Any], notes: StepNotes, began: float, error: str) -> None:
         with self.held():
-            RunStep.objects.create(
+            step = RunStep.objects.create(
                 run=self.run,
                 position=self._position,
                 name=name,
@@ -118,6 +119,7 @@ class Recorder:
                 duration_ms=(time.perf_counter() - began) * 1000,
                 error=error,
             )
+            announcing.progressed(self.run, {"position": step.position, "name": name, "state": state})
         self._position += 1
 
     @contextmanager
@@ -135,4 +137,5 @@ class Recorder:
         ended_at = self.began + timedelta(seconds=time.perf_counter() - self._clock)
         with self.held():
             PipelineRun.objects.filter(pk=self.run.pk).update(state=state.value, ended_at=ended_at, error=error)
-        self.run.state, self.run.ended_at, self.run.error = state.value, ended_at, error
+            self.run.state, self.run.ended_at, self.run.error = state.value, ended_at, error
+            announcing.progressed(self.run)

@@ -25,6 +25,8 @@ app.conf.task_routes = {
     "instances.tasks.*": {"queue": "ingest"},
     "mlregistry.tasks.*": {"queue": "decide"},
     "governance.tasks.*": {"queue": "scan"},
+    "pipelines.tasks.drive_*": {"queue": "act"},  # these two before the next, which matches them too
+    "pipelines.tasks.reconcile_*": {"queue": "act"},
     "pipelines.tasks.*": {"queue": "decide"},
 }
 app.autodiscover_tasks()

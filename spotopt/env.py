@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import TypeVar
@@ -12,6 +12,12 @@ from urllib.parse import parse_qs, unquote, urlsplit
 from django.core.exceptions import ImproperlyConfigured
 
 T = TypeVar("T")
+
+
+def socket_sources(hosts: Iterable[str], *, is_https: bool) -> list[str]:
+    """Where a page may open a socket, as a CSP says it: to each host that we answer as, and nowhere else."""
+    named = (f"*{host}" if host.startswith(".") else host for host in hosts if host != "*")
+    return [f"wss://{host}" if is_https else f"ws://{host}:*" for host in named]
 
 
 class Environment:

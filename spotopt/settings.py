@@ -9,7 +9,7 @@ from typing import Any
 
 from csp.constants import NONE, SELF
 
-from spotopt.env import Environment
+from spotopt.env import Environment, socket_sources
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 env = Environment()
@@ -136,6 +136,17 @@ REDIS_CACHE_URL = env.required("REDIS_CACHE_URL", why="quotes and predictions, e
 CACHE_TTL_SECONDS = env.whole("CACHE_TTL_SECONDS", 3600, least=1)
 CACHE_METADATA_TTL_SECONDS = env.whole("CACHE_METADATA_TTL_SECONDS", 86400, least=1)
 
+# what wakes the live processes, and messages for the pages that one person has open; it must not evict either
+REDIS_LIVE_URL = env.required("REDIS_LIVE_URL", why="what wakes open pages, e.g. redis://redis:6379/1")
+CHANNEL_LAYERS = {
+    "default": {
+        "BACKEND": "channels_redis.core.RedisChannelLayer",
+        # redis-py gives up reading after 5 s, and the layer waits for a message longer than that
+        "CONFIG": {"hosts": [{"address": REDIS_LIVE_URL, "socket_timeout": None, "socket_connect_timeout": 2}]},
+    }
+}
+FEED_RETENTION_HOURS = env.whole("FEED_RETENTION_HOURS", 48, least=1)
+
 # --- Celery -------------------------------------------------------------------------------------------------------
 CELERY_BROKER_URL = REDIS_BROKER_URL
 CELERY_TASK_IGNORE_RESULT = True
@@ -244,6 +255,7 @@ CONTENT_SECURITY_POLICY = {
         "base-uri": [NONE],
         "frame-ancestors": [NONE],
         "form-action": [SELF],
+        "connect-src": [SELF, *socket_sources(ALLOWED_HOSTS, is_https=IS_HTTPS)],
     }
 }
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = IS_HTTPS

@@ -21,6 +21,7 @@ from tests.fakes.cloud import (  # noqa: F401  (fixtures of every test)
     local_cloud,
     one_inner_cloud,
 )
+from tests.served import Served
 
 
 @pytest.fixture(scope="session")
@@ -75,6 +76,15 @@ def _own_redis() -> Iterator[list[redis.Redis]]:
     yield clients
     for client in clients:
         client.close()
+
+
+@pytest.fixture(scope="session")
+def live_server() -> Iterator[Served]:
+    """Pages and sockets, as the demo serves them."""
+    server = Served()
+    server.start()
+    yield server
+    server.stop()
 
 
 @pytest.fixture(scope="session")

@@ -104,6 +104,13 @@ def a_browser(person: User, *, csrf: bool = False) -> Client:
     return client
 
 
+def said(refusal: Any) -> dict[str, Any]:
+    """What a refusal says, but for the number of the request, which no two share."""
+    body: dict[str, Any] = refusal.json()
+    assert body.pop("request_id")
+    return body
+
+
 def an_idempotency_key(organization: Organization | None = None, **fields: Any) -> IdempotencyKey:
     """A request that was answered just now, and the answer."""
     return IdempotencyKey.objects.create(

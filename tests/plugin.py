@@ -81,10 +81,10 @@ def database() -> str:
     return f"test_{worker()}"
 
 
-def redis_databases() -> tuple[int, int]:
-    """This worker's broker and cache, of the four it may use."""
+def redis_databases() -> tuple[int, int, int]:
+    """This worker's broker, what wakes its live pages, and its cache, of the four it may use."""
     first = 4 * int(re.sub(r"\D", "", worker()))
-    return first, first + 2
+    return first, first + 1, first + 2
 
 
 def state_dir() -> Path:
@@ -99,7 +99,7 @@ def running() -> Services:
 def environment() -> dict[str, str]:
     """What settings need, and nothing of the developer's own cloud."""
     found = running()
-    broker, cache = redis_databases()
+    broker, live, cache = redis_databases()
     return {
         "DJANGO_SETTINGS_MODULE": "spotopt.settings",
         "SECRET_KEY": "for-tests-only-" + "x" * 40,
@@ -111,6 +111,7 @@ def environment() -> dict[str, str]:
         "DATABASE_URL": found.database_url("app", database()),
         "REDIS_BROKER_URL": found.broker_url(broker),
         "REDIS_CACHE_URL": found.cache_url(cache),
+        "REDIS_LIVE_URL": found.live_url(live),
         "LOG_FORMAT": "console",
         "AWS_ACCESS_KEY_ID": "testing",
         "AWS_SECRET_ACCESS_KEY": "testing",

@@ -2,12 +2,13 @@
 
 from django.urls import path
 
-from accounts.api import clouds, tokens
+from accounts.api import clouds, tickets, tokens
 
 auth = [
     path("token/", tokens.TokenPair.as_view(), name="token"),
     path("token/refresh/", tokens.TokenRefresh.as_view(), name="token-refresh"),
     path("token/revoke/", tokens.TokenRevoke.as_view(), name="token-revoke"),
+    path("ws-ticket/", tickets.WsTicket.as_view(), name="ws-ticket"),
 ]
 
 lab = [

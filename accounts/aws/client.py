@@ -30,6 +30,8 @@ class Access(StrEnum):
 
 
 ATTEMPTS = {Access.READ: 3, Access.ACT: 1}  # a change is repeated by the runner alone, after observing
+# Seconds that a change waits for our own limiter: with the two above less than a lease, which is renewed before it
+ACT_WAIT_SECONDS = 5.0
 
 
 class AwsSession:
@@ -85,7 +87,8 @@ class AwsSession:
         share = INSTALLATION_SHARE if self.account_id == INSTALLATION else TENANT_SHARE
 
         def wait_for_turn(request: Any, operation_name: str, **_: Any) -> None:
-            self._limiter.acquire(self.account_id, region, service, operation_name, share=share)
+            longest = ACT_WAIT_SECONDS if self.access is Access.ACT else None
+            self._limiter.acquire(self.account_id, region, service, operation_name, share=share, longest_wait=longest)
             if self._credentials is not None:
                 request.context[SIGNED_WITH] = self._credentials.get_frozen_credentials().access_key
 

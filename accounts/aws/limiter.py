@@ -95,15 +95,25 @@ class Limiter:
     _buckets: dict[tuple[str, str, str, str], Bucket] = field(default_factory=dict)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
-    def acquire(self, account_id: str, region: str, service: str, operation: str, *, share: float) -> float:
+    def acquire(
+        self,
+        account_id: str,
+        region: str,
+        service: str,
+        operation: str,
+        *,
+        share: float,
+        longest_wait: float | None = None,
+    ) -> float:
         """Take one token, sleeping until it is there; returns the seconds slept.
 
-        Raises Throttled, taking nothing, when that would be longer than `longest_wait`.
+        Raises Throttled, taking nothing, when that would be longer than `longest_wait` (None: the limiter's own).
         """
+        longest_wait = self.longest_wait if longest_wait is None else longest_wait
         with self._lock:
             bucket = self._bucket(account_id, region, service, operation, share)
             wait = bucket.wait_for_one(self.clock())
-            if wait > self.longest_wait:
+            if wait > longest_wait:
                 raise Throttled("LocalLimit", f"{account_id} {region}: the next call is due in {wait:.0f} s", operation)
             bucket.level -= 1
         if wait:

@@ -15,8 +15,10 @@ from botocore import xform_name
 from accounts.aws.client import AwsSession
 from accounts.aws.errors import AwsError, Denied, RegionNotEnabled, translated_errors
 
+BOTOCORE_NAMES = {"elasticloadbalancing": "elbv2"}  # where IAM's prefix is not the service's name
 NO_INSTANCE = "i-00000000000000000"
 NO_GROUP = "spotopt-permission-probe"
+NO_TARGET_GROUP = "arn:aws:elasticloadbalancing:us-east-1:000000000000:targetgroup/spotopt-probe/0000000000000000"
 
 
 class Verdict(StrEnum):
@@ -43,7 +45,8 @@ def prove(session: AwsSession, actions: Iterable[str]) -> Proof:
 def has_dry_run(session: AwsSession, action: str) -> bool:
     """Whether the call can be asked without being made; of the services we use only EC2 has that."""
     service, _, operation = action.partition(":")
-    shape = session.client(service).meta.service_model.operation_model(operation).input_shape
+    client = session.client(BOTOCORE_NAMES.get(service, service))
+    shape = client.meta.service_model.operation_model(operation).input_shape
     return shape is not None and "DryRun" in shape.members
 
 
@@ -54,7 +57,8 @@ def _try(session: AwsSession, action: str) -> Verdict:
         if has_dry_run(session, action):
             request["DryRun"] = True
         with translated_errors(operation):
-            getattr(session.client(service), xform_name(operation))(**request)
+            client = session.client(BOTOCORE_NAMES.get(service, service))
+            getattr(client, xform_name(operation))(**request)
     except RegionNotEnabled:
         raise
     except Denied:
@@ -70,6 +74,8 @@ def _smallest_request(session: AwsSession, operation: str) -> dict[str, Any]:
         return {"InstanceId": _any_instance(session), "Attribute": "disableApiTermination"}
     if operation == "DescribeAutoScalingGroups":
         return {"MaxRecords": 1}
+    if operation in {"DescribeTargetHealth", "DescribeTargetGroupAttributes"}:
+        return {"TargetGroupArn": _any_target_group(session)}
     if operation in {"DescribeLifecycleHooks", "DescribeInstanceRefreshes"}:
         return {"AutoScalingGroupName": _any_group(session)}
     return {}
@@ -83,6 +89,16 @@ def _any_instance(session: AwsSession) -> str:
         return NO_INSTANCE
     found = [each["InstanceId"] for reservation in answer["Reservations"] for each in reservation["Instances"]]
     return str(found[0]) if found else NO_INSTANCE
+
+
+def _any_target_group(session: AwsSession) -> str:
+    try:
+        with translated_errors("DescribeTargetGroups"):
+            answer = session.client("elbv2").describe_target_groups(PageSize=1)
+    except AwsError:
+        return NO_TARGET_GROUP
+    found = answer["TargetGroups"]
+    return str(found[0]["TargetGroupArn"]) if found else NO_TARGET_GROUP
 
 
 def _any_group(session: AwsSession) -> str:

@@ -6,18 +6,28 @@ import json
 from collections.abc import Iterable
 from typing import Any
 
-from accounts.aws.read import advisor, autoscaling, ec2, pricing
+from accounts.aws.read import advisor, autoscaling, balancers, ec2, looks, pricing
+from accounts.aws.write import balancers as balancer_changes
+from accounts.aws.write import ec2 as ec2_changes
 
 VERSION = "2012-10-17"
 # STS: "the plaintext that you use for both inline and managed session policies can't exceed 2,048 characters"
 MOST_SESSION_POLICY_CHARACTERS = 2048
 READ_VERBS = ("Describe", "Get", "List")
+MANAGED_TAG, MANAGED_VALUE = "ManagedBy", "SpotOptimizer"  # on all that we make, from its first second
+GIVEN_TAG = "spotopt:may"  # a person's word on an instance: it may be ended once it is replaced (value "replace")
+CONDITIONED = ("ec2:DeleteSnapshot", "ec2:DeregisterImage", "ec2:TerminateInstances")
 # sts:GetCallerIdentity stands in no policy: it needs no permission and no policy can deny it (STS reference).
 
 
 def read_actions() -> tuple[str, ...]:
     """What a tenant's read role must allow."""
-    return tuple(sorted({*ec2.FLEET_ACTIONS, *autoscaling.ACTIONS}))
+    return tuple(sorted({*ec2.FLEET_ACTIONS, *autoscaling.ACTIONS, *looks.ACTIONS, *balancers.ACTIONS}))
+
+
+def act_actions() -> tuple[str, ...]:
+    """What a tenant's act role must allow. It is another role than the one that reads, and looks at nothing."""
+    return tuple(sorted({*ec2_changes.ACTIONS, *ec2_changes.BESIDE_ACTIONS, *balancer_changes.ACTIONS}))
 
 
 def market_actions() -> tuple[str, ...]:
@@ -28,6 +38,25 @@ def market_actions() -> tuple[str, ...]:
 def read_policy() -> dict[str, Any]:
     """The policy to attach to a tenant's read role. Describe calls know no resources, hence `*`."""
     return _document("SpotOptimizerRead", read_actions(), "*")
+
+
+def act_policy() -> dict[str, Any]:
+    """The policy to attach to a tenant's act role.
+
+    What ends or deletes is allowed on what carries our tag, or the tag by which a person gave one instance away; the
+    roles it may pass are those that EC2 uses.
+    """
+    ours = {"StringEquals": {f"aws:ResourceTag/{MANAGED_TAG}": MANAGED_VALUE}}
+    plain = [action for action in act_actions() if action not in {*CONDITIONED, "iam:PassRole"}]
+    document = _document("SpotOptimizerAct", plain, "*")
+    ending = {**_document("SpotOptimizerEnd", CONDITIONED, "*")["Statement"][0], "Condition": ours}
+    given = {"StringEquals": {f"aws:ResourceTag/{GIVEN_TAG}": "replace"}}
+    giving = {**_document("SpotOptimizerReplace", ("ec2:TerminateInstances",), "*")["Statement"][0], "Condition": given}
+    passing = {
+        **_document("SpotOptimizerPass", ("iam:PassRole",), "*")["Statement"][0],
+        "Condition": {"StringEquals": {"iam:PassedToService": "ec2.amazonaws.com"}},
+    }
+    return {**document, "Statement": [*document["Statement"], ending, giving, passing]}
 
 
 def installation_policy(role_arns: Iterable[str] = ("arn:aws:iam::*:role/*",)) -> dict[str, Any]:

@@ -1,5 +1,6 @@
 from accounts.models.clouds import AwsAccount
 from accounts.models.entrance import Invitation, RecoveryCode, TokenFamily
+from accounts.models.feed import FeedHead, FeedItem
 from accounts.models.people import ApiKey, Membership, Organization, User
 from accounts.models.records import AuditEntry, AuditSeal
 from accounts.models.requests import IdempotencyKey
@@ -9,6 +10,8 @@ __all__ = [
     "AuditEntry",
     "AuditSeal",
     "AwsAccount",
+    "FeedHead",
+    "FeedItem",
     "IdempotencyKey",
     "Invitation",
     "Membership",

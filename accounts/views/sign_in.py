@@ -15,8 +15,9 @@ from django.urls import reverse
 from django.utils.http import url_has_allowed_host_and_scheme
 from django.views.decorators.http import require_POST
 
-from accounts import audit, sessions
+from accounts import audit, reach, sessions
 from accounts.authentication import person
+from accounts.models import User
 from accounts.staff_site import is_from_here
 from accounts.throttling import wait_to_sign_in
 
@@ -62,7 +63,14 @@ class SignIn(auth_views.LoginView):
 
 
 class SignOut(auth_views.LogoutView):
-    """POST only, so that no picture on another site signs anybody out."""
+    """POST only, so that no picture on another site signs anybody out. Pages left open hear nothing more."""
+
+    def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        user = request.user
+        response = super().post(request, *args, **kwargs)
+        if isinstance(user, User):
+            reach.look_again(user)
+        return response
 
 
 @require_POST

@@ -1,3 +1,4 @@
+from pipelines.models.journal import Breaker, Operation, Step
 from pipelines.models.runs import (
     EngineDecision,
     ExperimentLog,
@@ -8,4 +9,15 @@ from pipelines.models.runs import (
     ShadowDecision,
 )
 
-__all__ = ["EngineDecision", "ExperimentLog", "PipelineRun", "RunState", "RunStep", "SavingsDaily", "ShadowDecision"]
+__all__ = [
+    "Breaker",
+    "EngineDecision",
+    "ExperimentLog",
+    "Operation",
+    "PipelineRun",
+    "RunState",
+    "RunStep",
+    "SavingsDaily",
+    "ShadowDecision",
+    "Step",
+]

@@ -113,6 +113,14 @@ def hours(seconds: int | None) -> str:
 
 
 @register.filter
+def hours_long(count: float | None) -> str:
+    """0.01 → 36.0 s, 0.5 → 30.0 min, 3 → 3.0 h."""
+    if count is None:
+        return UNKNOWN
+    return took(3600 * count) if count < 1 else f"{count:.1f} h"
+
+
+@register.filter
 def times(value: float | None, factor: float) -> float:
     """A length of a drawing; what is unknown has none."""
     return round((value or 0) * factor, 2)

@@ -11,16 +11,15 @@ from django.shortcuts import redirect, render
 from django.utils import timezone
 from django.views.decorators.http import require_GET, require_POST
 
-from accounts import audit, lists
+from accounts import audit, feed, lists
 from accounts.authentication import caller_of, signed_in
 from accounts.domain import Role
 from accounts.models import AwsAccount
 from accounts.ownership import owned, owned_or_404
 from instances.models import Instance
-from pipelines import linear, listing
+from pipelines import linear, listing, picture
 from pipelines.listing import ListingForm, listed, with_last_decision
-from pipelines.models import ExperimentLog, PipelineRun, RunState
-from pipelines.picture import drawn
+from pipelines.models import ExperimentLog, PipelineRun
 from pipelines.reading import readable
 from pipelines.tasks import evaluate_instance
 
@@ -93,13 +92,8 @@ def decision(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
 
 
 def _run_context(run: PipelineRun) -> dict[str, Any]:
-    return {
-        "section": "console",
-        "run": run,
-        "steps": drawn(run),
-        "is_open": run.state in (RunState.QUEUED, RunState.RUNNING),
-        "experiment": getattr(run, "experiment", None),
-    }
+    last = feed.reached(run.organization_id)  # before the steps: what comes between is told twice, not never
+    return {"section": "console", "last": last, **picture.context(run)}
 
 
 def _last_run(instance: Instance) -> PipelineRun | None:

@@ -74,7 +74,9 @@ def _of_ec2(call: Call, account_id: str) -> Iterator[Question]:
     if call.action == "DeregisterImage" and str(call.params.get("DeleteAssociatedSnapshots", "")).lower() == "true":
         image = ec2_backends[account_id][call.region].amis.get(str(call.params.get("ImageId")))
         for snapshot_id in image.snapshot_ids if isinstance(image, CreatedImage) else []:
-            yield Question("ec2:DeleteSnapshot", arn(call, account_id, "snapshot", snapshot_id), {})
+            held = ec2_backends[account_id][call.region].tags.get(snapshot_id, {})
+            context = {f"{who}:ResourceTag/{key}": text for key, text in held.items() for who in ("aws", "ec2")}
+            yield Question("ec2:DeleteSnapshot", arn(call, account_id, "snapshot", snapshot_id), context)
 
 
 def _named(call: Call, account_id: str) -> Iterator[tuple[str, dict[str, str]]]:

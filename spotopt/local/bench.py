@@ -40,6 +40,7 @@ GROUPS = (
     Group("refresh", "scores of 60,000 pools from table to table, against reading alone"),
     Group("http", "predict and spot-optimize, against an empty view of the same stack"),
     Group("pages", "every page for 20 people at 10,000 instances and a million prices, against an empty page"),
+    Group("stream", "a row of the feed to 1,000 sockets, against Redis and against group_send"),
 )
 WIDTHS = (52, 11, 7, 11, 9, 9, 4)
 

@@ -78,7 +78,7 @@ def migrate(demo: Demo) -> str:
 
 def validate_accounts(_: Demo) -> str:
     """Each account must open for us and for nobody else. Those that did so before are not asked again."""
-    rows = AwsAccount.objects.filter(is_valid=False, is_active=True)
+    rows = tenants.begun_with().filter(is_valid=False, is_active=True)
     for account in rows:
         found = onboarding.validate(account, by="demo", now=timezone.now())
         if not found.ok:
@@ -89,7 +89,7 @@ def validate_accounts(_: Demo) -> str:
 def fetch_zones(_: Demo) -> str:
     """What we and each account call the zones; names differ between accounts."""
     ours: list[tuple[AwsAccount | None, str]] = [(None, region) for region in settings.MARKET_REGIONS]
-    theirs = [(account, region) for account in AwsAccount.objects.all() for region in account.regions]
+    theirs = [(account, region) for account in tenants.begun_with() for region in account.regions]
     fetches = [ingest.fetch_zones(account, region, timezone.now()) for account, region in (*ours, *theirs)]
     return _counted(fetches, "names")
 
@@ -122,7 +122,7 @@ def fetch_spot(_: Demo) -> str:
 
 def mirror(_: Demo) -> str:
     """What runs in the accounts."""
-    results = [inventory.sync(account, now=timezone.now()) for account in AwsAccount.objects.filter(is_active=True)]
+    results = [inventory.sync(account, now=timezone.now()) for account in tenants.begun_with().filter(is_active=True)]
     wrong = [f"{region.region}: {region.error}" for result in results for region in result.regions if region.error]
     if wrong:
         raise StepFailed("; ".join(wrong))

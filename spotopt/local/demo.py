@@ -111,7 +111,7 @@ def serve(state: Path, environment: dict[str, str], port: int, progress: Progres
     """The product's own processes: server, worker, beat."""
     here = [supervise.python(), "-m"]
     commands = {
-        "server": [*here, "uvicorn", "spotopt.asgi:application", "--port", str(port), "--no-access-log"],
+        "server": [*here, "uvicorn", "spotopt.asgi:application", "--port", str(port), *house.LIVE_OPTIONS],
         "worker": [*here, "celery", "-A", "spotopt", "worker", "-Q", "act,ingest,decide,scan", "-c", "2", "-l", "INFO"],
         "beat": [*here, "celery", "-A", "spotopt", "beat", "-l", "INFO", "--pidfile="],
     }

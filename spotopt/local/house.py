@@ -22,6 +22,8 @@ from spotopt.local.supervise import Child
 ROOT = Path(__file__).resolve().parents[2]
 PEOPLE = ("alice", "bob", "charlie", "admin")
 CLOUD_PATIENCE = 60  # s; it loads moto and every price series
+# of uvicorn, as in production (docs/live.md): frames of 64 KiB, and no copy squeezed for each of a thousand readers
+LIVE_OPTIONS = ("--no-access-log", "--ws-max-size", "65536", "--ws-per-message-deflate", "false")
 ADVISOR_PATH = "spot-advisor-data.json"  # of the public file, as the local cloud serves it
 
 

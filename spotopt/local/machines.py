@@ -146,6 +146,8 @@ def make_spot(
     """Give a Spot instance its request, which moto forgets. `options` as SpotMarketOptions."""
     asked = options or {}
     instance.lifecycle = "spot"
+    # the launch itself has made one by now, without the options and tags that only its caller knows
+    instance.ec2_backend.spot_instance_requests.pop(instance.spot_instance_request_id, None)
     request = SpotRequest(instance, asked)
     instance.spot_instance_request_id = request.id
     instance.ec2_backend.spot_instance_requests[request.id] = request

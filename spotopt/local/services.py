@@ -60,6 +60,9 @@ class Services:
     def cache_url(self, database: int = 2) -> str:
         return f"unix://{self.redis_socket}?db={database}"
 
+    def live_url(self, database: int = 1) -> str:
+        return self.cache_url(database)
+
     def environment(self) -> dict[str, str]:
         """The settings that name these services."""
         return {
@@ -67,6 +70,7 @@ class Services:
             "DATABASE_OWNER_URL": self.database_url("owner"),
             "REDIS_BROKER_URL": self.broker_url(),
             "REDIS_CACHE_URL": self.cache_url(),
+            "REDIS_LIVE_URL": self.live_url(),
         }
 
     def is_up(self) -> bool:

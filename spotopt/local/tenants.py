@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from django.db import transaction
+from django.db.models import Q, QuerySet
 
 from accounts.aws import policy
 from accounts.domain import Role
@@ -46,10 +49,19 @@ def settle(passwords: dict[str, str]) -> str:
 def deploy_roles(cloud_url: str) -> str:
     """Play the customers: deploy in each account the role that the product asked for, with the ExternalId it made."""
     by_id = {account.account_id: account for account in estate.ACCOUNTS}
-    rows = AwsAccount.objects.filter(account_id__in=by_id)
-    for row in rows:
-        estate.deploy_role(cloud_url, by_id[row.account_id], row.external_id, policy.read_actions())
+    rows = AwsAccount.objects.filter(account_id__in=by_id).exclude(read_role_arn="")
+    for row in rows:  # also what people took on since: a cloud that is started again has forgotten their roles
+        role = replace(by_id[row.account_id], role_name=row.read_role_arn.rpartition("/")[2])
+        estate.deploy_role(cloud_url, role, row.external_id, policy.read_actions())
     return f"{len(rows)} roles, each with its ExternalId"
+
+
+def begun_with() -> QuerySet[AwsAccount]:
+    """The accounts that the demo brought. What people added is for the workers, and keeps no demo from starting."""
+    ours = Q()
+    for account in estate.ACCOUNTS:
+        ours |= Q(organization__name=account.organization, account_id=account.account_id)
+    return AwsAccount.objects.filter(ours)
 
 
 def _organization_names() -> list[str]:

@@ -36,6 +36,7 @@
     };
     document.body.addEventListener("htmx:responseError", failed);
     document.body.addEventListener("htmx:sendError", failed);
+    document.body.addEventListener("htmx:wsAfterMessage", () => localize(document));
     document.body.addEventListener("htmx:responseError", (event) => {
       const box = document.getElementById("failure");
       const status = event.detail.xhr.status;

@@ -12,9 +12,11 @@ import botocore.session
 import pytest
 from botocore import xform_name
 
-from accounts.aws import policy, read
+from accounts.aws import policy, read, write
 
-ADAPTERS = ("advisor", "autoscaling", "ec2", "pricing")
+ADAPTERS = ("advisor", "autoscaling", "balancers", "ec2", "looks", "pricing")
+CHANGES = ("balancers", "ec2")
+SERVICES = {"elasticloadbalancing": "elbv2"}  # botocore's name where IAM has another
 
 
 def actions_of(document) -> set[str]:
@@ -33,7 +35,30 @@ def test_every_adapter_says_what_it_needs_and_its_code_calls_exactly_that():
         assert {each for groups in called for each in groups if each} == declared, name
         for action in module.ACTIONS:
             service, _, operation = action.partition(":")
-            assert operation in core.get_service_model(service).operation_names, f"{action} ({xform_name(operation)})"
+            model = core.get_service_model(SERVICES.get(service, service))
+            assert operation in model.operation_names, f"{action} ({xform_name(operation)})"
+
+
+def test_every_change_is_declared_and_its_code_calls_exactly_that():
+    for name in CHANGES:
+        module = importlib.import_module(f"accounts.aws.write.{name}")
+        called = set(re.findall(r'translated_errors\("(\w+)"\)', Path(module.__file__).read_text()))
+        assert called == {action.partition(":")[2] for action in module.ACTIONS}, name
+        assert set(module.ACTIONS) <= set(policy.act_actions())
+    assert {module.name for module in pkgutil.iter_modules(write.__path__)} == set(CHANGES)
+
+
+def test_the_act_role_ends_only_what_is_ours_or_was_given_to_us():
+    statements = policy.act_policy()["Statement"]
+    ending = [each for each in statements if {"ec2:TerminateInstances", "ec2:DeregisterImage"} & set(each["Action"])]
+    assert [each["Condition"]["StringEquals"] for each in ending] == [
+        {"aws:ResourceTag/ManagedBy": "SpotOptimizer"},
+        {"aws:ResourceTag/spotopt:may": "replace"},
+    ]
+    passing = [each for each in statements if "iam:PassRole" in each["Action"]]
+    assert [each["Condition"] for each in passing] == [{"StringEquals": {"iam:PassedToService": "ec2.amazonaws.com"}}]
+    granted = {action for each in statements for action in each["Action"]}
+    assert granted == set(policy.act_actions())
 
 
 def test_no_adapter_is_left_out():

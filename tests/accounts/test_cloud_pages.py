@@ -284,7 +284,7 @@ def test_the_list_takes_as_many_queries_for_many_as_for_few(n, django_assert_max
     for _ in range(n):
         an_account()
     client = a_browser(alice())
-    with django_assert_max_num_queries(6):
+    with django_assert_max_num_queries(7):
         client.get("/accounts/")
 
 

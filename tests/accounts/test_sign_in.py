@@ -126,3 +126,11 @@ def test_staff_who_belong_to_no_organization_come_in_at_the_admin(client):
 def test_staff_who_belong_to_one_come_in_where_everybody_does(client):
     a_person("root", organization=northwind(), is_staff=True)
     assert signing_in(client, "root").headers["Location"] == "/"
+
+
+def test_whoever_belongs_nowhere_is_told_so_and_staff_are_led_to_the_monitor():
+    nobody, root = a_browser(a_person("nobody")).get("/"), a_browser(a_person("root", is_staff=True)).get("/")
+    assert nobody.status_code == root.status_code == 403
+    assert b"You belong to no organization" in nobody.content
+    assert b'href="/system/"' in root.content
+    assert b'href="/system/"' not in nobody.content

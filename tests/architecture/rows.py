@@ -22,6 +22,7 @@ from tests.factories import (
     an_instance,
     an_organization,
 )
+from tests.pipelines.actuator.journals import an_operation
 
 _numbers = itertools.count(1)
 OURS = ("accounts", "instances", "mlregistry", "governance", "pipelines")
@@ -35,6 +36,8 @@ MADE |= {
     "Pool": lambda: a_pool(zone_id=f"use1-az{next(_numbers) % 90 + 1}"),
     "SpotAdvisorRating": lambda: a_rating(region=f"us-east-{next(_numbers)}"),
 }
+# its plan is written by the journal alone, and it leads to itself
+MADE |= {"Operation": lambda: an_operation(a_row_of("AwsAccount"), is_shadow=True, begun=False)}
 
 
 def every_model() -> list[type[Model]]:

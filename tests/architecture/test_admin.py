@@ -22,6 +22,7 @@ NOT_SHOWN = {
     "SpotPrice": "hundreds of millions of rows without a key of one column; the prices page shows them",
     "SpotPriceDaily": "as SpotPrice",
     "RunStep": "shown within its run",
+    "Step": "shown within its operation",
 }
 # all that staff may delete: what says who may do what from now on; that it was is in the audit log
 MAY_GO = {"Membership", "OptimizationPolicy", "TOTPDevice"}

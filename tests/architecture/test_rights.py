@@ -48,6 +48,7 @@ DEEDS = [
     Deed("get", "/accounts/", Role.VIEWER),
     Deed("get", "/accounts/0/", Role.VIEWER),
     Deed("get", "/accounts/0/inventory/", Role.VIEWER),
+    Deed("post", "/api/v1/auth/ws-ticket/", Role.VIEWER, Scope.READ),
     Deed("get", "/api/v1/lab/accounts", Role.VIEWER, Scope.READ),
     Deed("get", "/api/v1/lab/accounts/0", Role.VIEWER, Scope.READ),
     Deed("get", "/api/v1/lab/accounts/0/sync", Role.VIEWER, Scope.READ),

@@ -66,6 +66,18 @@ def test_staff_ask_for_the_platforms_entries():
     assert "of the platform" in text(browser.get(f"{CHECK}?of=platform"))
 
 
+def test_staff_without_an_organization_read_the_platforms_entries_and_no_others():
+    an_entry("secret.deed")
+    audit.record("command", "platform.deed", "x/1")
+    browser = a_browser(a_person("root", is_staff=True))
+    for address in (PAGE, SHEET):
+        found = text(browser.get(address))
+        assert "platform.deed" in found
+        assert "secret.deed" not in found
+    assert "of the platform" in text(browser.get(CHECK))
+    assert a_browser(a_person("nobody")).get(PAGE).status_code == 403
+
+
 @pytest.mark.parametrize(
     "query, count",
     [
@@ -107,7 +119,7 @@ def test_many_entries_take_as_many_queries_as_few(count, django_assert_max_num_q
     for _ in range(count):
         an_entry()
     browser = a_browser(alice())
-    with django_assert_max_num_queries(6):
+    with django_assert_max_num_queries(7):
         assert f"{min(count, 50)} entries on this page" in text(browser.get(PAGE))
 
 

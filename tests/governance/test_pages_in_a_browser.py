@@ -146,7 +146,7 @@ def test_an_owner_reads_what_the_environment_changes(page):
     account.refresh_from_db()
     assert account.environment == "PROD"
     an_instance(account, name="real")
-    page.goto("/")
+    page.goto("/instances/")
     page.get_by_role("link", name="LAB", exact=True).click()
     page.get_by_text("No instance matches").wait_for()
     page.look("console-lab")

@@ -94,6 +94,16 @@ def test_staff_and_the_platforms_keys_see_all():
     assert a_program(None, Scope.READ).get(LOGS).json()["count"] == 6
 
 
+def test_staff_without_an_organization_see_what_the_installation_stands_on():
+    jobs_of_everybody()
+    browser = a_browser(a_person("root", is_staff=True))
+    page = text(browser.get(PAGE))
+    assert "Largest tables" in page
+    assert "999 instances queued" in page
+    assert "Workers" in text(browser.get(BESIDE))
+    assert a_browser(a_person("nobody")).get(PAGE).status_code == 403
+
+
 def test_the_page_is_for_people_who_signed_in(client):
     for address in (PAGE, BESIDE):
         assert client.get(address).status_code == 302
@@ -181,7 +191,7 @@ def test_many_runs_take_as_many_queries_as_few(count, django_assert_max_num_quer
     for n in range(count):
         a_job("inventory", "sync_account", str(account.pk), ago=timedelta(seconds=n))
     browser = a_browser(alice())
-    with django_assert_max_num_queries(11):
+    with django_assert_max_num_queries(12):
         assert f"of {count} runs" in text(browser.get(PAGE))
 
 

@@ -27,6 +27,7 @@ from tests.factories import (
     bob,
     northwind,
     prices_for,
+    said,
     southwind,
     zones_of,
 )
@@ -100,7 +101,7 @@ def test_a_strangers_account_is_not_there(market):
     asked = {"instance_type": "m5.large", "account_id": "123456789012"}
     foreign = stranger.get(SPOT, asked)
     absent = stranger.get(SPOT, {**asked, "account_id": "999999999999"})
-    assert (foreign.status_code, foreign.json()) == (404, absent.json())
+    assert (foreign.status_code, said(foreign)) == (404, said(absent))
 
 
 def test_a_range_begins_with_its_first_moment_and_ends_before_its_last(reader, market):

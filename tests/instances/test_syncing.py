@@ -187,6 +187,17 @@ def test_the_page_asks_again_while_it_is_open_and_says_when_no_worker_comes():
     assert "Read the inventory</button>" not in running
 
 
+@pytest.mark.parametrize(
+    "state, is_told", [(SyncState.RUNNING, False), (SyncState.DONE, True), (SyncState.FAILED, True)]
+)
+def test_the_steps_beside_it_hear_that_it_ended(state, is_told):
+    account = an_account()
+    a_sync(account, state=state, started_at=timezone.now())
+    shown = a_browser(alice()).get(page(account), headers={"HX-Request": "true"})
+    assert ("inventoryEnded" in shown.headers.get("HX-Trigger", "")) == is_told
+    assert "HX-Trigger" not in a_browser(alice()).get(page(account)).headers
+
+
 @pytest.mark.parametrize("n", [1, 60])
 def test_the_page_takes_as_many_queries_for_many_instances_as_for_few(n, django_assert_max_num_queries):
     account = an_account()

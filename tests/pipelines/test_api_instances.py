@@ -18,6 +18,7 @@ from tests.factories import (
     bob,
     charlie,
     northwind,
+    said,
 )
 
 pytestmark = pytest.mark.django_db
@@ -174,7 +175,7 @@ def test_a_stranger_finds_neither_the_list_nor_the_instance():
     stranger = a_browser(charlie())
     assert stranger.get(LIST).json()["count"] == 0
     foreign, absent = stranger.get(f"{LIST}/{instance.pk}"), stranger.get(f"{LIST}/999999999")
-    assert (foreign.status_code, foreign.content) == (404, absent.content)
+    assert (foreign.status_code, said(foreign)) == (404, said(absent))
     assert stranger.get(f"{LIST}/{instance.pk}/experiments").status_code == 404
 
 

@@ -133,8 +133,10 @@ def test_an_operator_queues_an_evaluation_and_a_viewer_may_not(client, market, d
     signed_in(client, alice())
     with django_capture_on_commit_callbacks() as queued:
         answer = client.post(f"/instances/{instance.pk}/evaluate/", headers={"HX-Request": "true"})
-    assert len(queued) == 1
-    assert 'hx-trigger="every 1s"' in answer.content.decode()
+    assert len(queued) == 2  # the job, and a word to whoever watches the audit log
+    page = answer.content.decode()
+    assert 'hx-trigger="every 10s, livepoll"' in page  # the socket tells each step; this is for when it does not
+    assert f'name="run" value="{PipelineRun.objects.get().pk}"' in page
     run = PipelineRun.objects.get()
     assert (run.state, run.requested_by) == (RunState.QUEUED, alice())
     entry = AuditEntry.objects.get(deed="instance.evaluation_requested")

@@ -278,6 +278,7 @@ def test_a_job_logs_under_the_request_that_asked_for_it_and_under_its_own_id_oth
     token, owner = tracing.request_id.set("request-4711"), tracing.organization.set(CANARY)
     asked = app.send_task("accounts.tasks.seal_audit")
     tracing.request_id.reset(token), tracing.organization.reset(owner)
+    tracing.organization.set("")  # a job that ran in this process before may have left its own
     alone = app.send_task("instances.tasks.sync_account", args=[99_999_999])
     command = ("celery", "-A", "spotopt", "worker", "--pool", "solo", "-Q", "scan,ingest", "-l", "INFO")
     with a_process(tmp_path, *command) as said:

@@ -1,7 +1,10 @@
 """Who is in the demo, and what of it a restart must not undo."""
 
 import pytest
+from django.utils import timezone
 
+from accounts import onboarding
+from accounts.aws import session
 from accounts.models import AwsAccount, Membership, Organization, User
 from spotopt.local import estate, house, tenants
 
@@ -46,3 +49,21 @@ def test_a_restart_changes_nothing_that_people_changed():
     assert Membership.objects.get(user__username="bob").role == "viewer"
     assert set(AwsAccount.objects.values_list("pk", "external_id")) == before
     assert AwsAccount.objects.get(name="northwind-lab").regions == ["us-east-1"]
+
+
+def test_accounts_that_people_added_get_their_roles_back_and_keep_no_demo_from_starting(local_cloud, monkeypatch):
+    tenants.settle(PASSWORDS)
+    theirs = estate.ACCOUNTS[0]
+    fields = {"organization": Organization.objects.get(name="Contoso"), "regions": ["eu-west-3"]}
+    arn = f"arn:aws:iam::{theirs.account_id}:role/spotopt-read"
+    taken_on = AwsAccount.objects.create(account_id=theirs.account_id, name="taken on", read_role_arn=arn, **fields)
+    AwsAccount.objects.create(account_id="123456789012", name="half way", **fields)
+    monkeypatch.setenv("AWS_ENDPOINT_URL", local_cloud.endpoint)
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", estate.INSTALLATION.access_key)
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", estate.INSTALLATION.secret_key)
+    session.forget_all()
+    tenants.deploy_roles(local_cloud.endpoint)
+    first = AwsAccount.objects.get(organization__name="Northwind", account_id=theirs.account_id)
+    for row in (first, taken_on):
+        assert onboarding.validate(row, by="demo", now=timezone.now()).ok
+    assert set(tenants.begun_with().values_list("name", flat=True)) == {a.name for a in estate.ACCOUNTS}

@@ -95,7 +95,7 @@ def serving(on: Ground) -> Iterator[int]:
     application = "spotopt.local.benches.served:application"
     server = supervise.start(
         "server",
-        [supervise.python(), "-m", "uvicorn", application, "--port", str(port), "--no-access-log"],
+        [supervise.python(), "-m", "uvicorn", application, "--port", str(port), *house.LIVE_OPTIONS],
         log=on.state / "server.log",
         env=dict(os.environ),
         cwd=house.ROOT,
