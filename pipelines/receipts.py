@@ -220,12 +220,13 @@ def _refuse_other_code(receipt: Mapping[str, Any]) -> None:
     """Figures that other code would give are no difference worth listing: say which code wrote it."""
     wrote, here = receipt["features"]["version"], features.FEATURE_VERSION
     if wrote != here:
-        raise BadReceipt(f"it was written with features {wrote}, here they are {here}: replay it with the release of then")
+        raise BadReceipt(
+            f"written with features {wrote}, here they are {here}: replay it with the release that wrote it"
+        )
     told, baseline = receipt["model"], loading.BASELINE
     if told["file_sha256"] is None and told["version"] != baseline.version:
-        raise BadReceipt(
-            f"{baseline.name} {told['version']} judged it, here is {baseline.version}: replay it with the release of then"
-        )
+        judged = f"{baseline.name} {told['version']} judged it, here is {baseline.version}"
+        raise BadReceipt(f"{judged}: replay it with the release that wrote it")
 
 
 def _model(told: Mapping[str, Any]) -> LoadedModel:
