@@ -71,6 +71,7 @@ def test_from_an_invitation_to_the_receipt_of_a_decision(visit, signed_in, runni
     _take_on(visit, page, account, running_demo.cloud)
     _look_around(visit, page)
     _evaluate(visit, page, account, prefix)
+    _follow(visit, page, name)
     assert visit.trouble == []
 
 
@@ -179,6 +180,24 @@ def _evaluate(visit, page, account, prefix):
     visit.look(page, "receipt")
     assert page.locator(".verdict .word").inner_text() in {"SWITCH", "STAY"}
     assert page.get_by_text("manage replay").is_visible()
+
+
+def _follow(visit, page, name):
+    """The audit log in one window shows what is done in another, and is never loaded again for it."""
+    instance = page.locator(".trail").get_by_role("link").nth(1).get_attribute("href")
+    page.get_by_role("link", name="Audit").click()
+    page.locator("body[data-socket=open]").wait_for()
+    evaluated = page.locator("#entry-rows tr", has_text="instance.evaluated").filter(has_text=name)
+    before = evaluated.count()
+    assert before > 0
+    page.evaluate("window.stayed = true")
+    other = page.context.new_page()
+    other.goto(instance)
+    other.get_by_role("button", name="Evaluate now").click()
+    evaluated.nth(before).wait_for()
+    assert page.evaluate("window.stayed") is True
+    assert "instance.evaluated" in page.locator("#entry-rows tr").first.inner_text()
+    visit.look(page, "audit-live")
 
 
 def test_a_person_follows_a_machine_that_would_switch(page, visit):
