@@ -42,7 +42,7 @@ def record(
         reason=reason,
         request_id=tracing.request_id.get(),
     )
-    with transaction.atomic():
+    with transaction.atomic(savepoint=False):
         entry.save(force_insert=True)
         feed.tell(entry.organization_id, Kind.AUDIT, _told(entry))
     return entry

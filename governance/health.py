@@ -37,7 +37,7 @@ def run(component: str, task: str, subject: str = "") -> Iterator[Report]:
     Times are of the wall clock, for this is a record of what the machine did.
     """
     row = ComponentRun(component=component, task=task, subject=subject[:160], started_at=timezone.now())
-    with transaction.atomic():
+    with transaction.atomic(savepoint=False):
         row.save(force_insert=True)
         feed.tell(None, Kind.JOB, told(row))
     report = Report()
@@ -51,7 +51,7 @@ def run(component: str, task: str, subject: str = "") -> Iterator[Report]:
 
 def _end(row: ComponentRun, *, is_success: bool, detail: str) -> None:
     row.ended_at, row.is_success, row.detail = timezone.now(), is_success, detail[:LONGEST_DETAIL]
-    with transaction.atomic():
+    with transaction.atomic(savepoint=False):
         row.save(update_fields=["ended_at", "is_success", "detail"])
         feed.tell(None, Kind.JOB, told(row))
     logger.info("job ended", extra={"component": row.component, "subject": row.subject, "is_success": is_success})

@@ -131,7 +131,7 @@ def keep(
         )
         for forecast, asked in zip(forecasts, inputs, strict=True)
     ]
-    with transaction.atomic():
+    with transaction.atomic(savepoint=False):
         rows = Prediction.objects.bulk_create(made)
         announcing.announce(organization_id, rows)
     return [row.pk for row in rows]

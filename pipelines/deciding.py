@@ -98,7 +98,7 @@ def keep(
         confidence_score=response["confidence_score"],
         executed_at=at,
     )
-    with transaction.atomic():
+    with transaction.atomic(savepoint=False):
         kept.save(force_insert=True)
         announcing.answered(kept)
     return kept

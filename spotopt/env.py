@@ -15,9 +15,12 @@ T = TypeVar("T")
 
 
 def socket_sources(hosts: Iterable[str], *, is_https: bool) -> list[str]:
-    """Where a page may open a socket, as a CSP says it: to each host that we answer as, and nowhere else."""
+    """Where a page may open a socket, as a CSP says it: to each host that we answer as, and nowhere else.
+
+    Without https it is a machine of one's own, on any port: 'self' says that better than a wildcard.
+    """
     named = (f"*{host}" if host.startswith(".") else host for host in hosts if host != "*")
-    return [f"wss://{host}" if is_https else f"ws://{host}:*" for host in named]
+    return [f"wss://{host}" for host in named] if is_https else []
 
 
 class Environment:

@@ -15,7 +15,7 @@ from django.conf import settings
 from django.db import connections
 
 from accounts.models import User
-from spotopt.asgi import application
+from spotopt.sockets import sockets
 from tests.factories import a_browser
 
 PATIENCE = 10  # s; a loaded machine is no failure
@@ -44,7 +44,7 @@ class Open:
         *,
         session: str = "",
         origin: str | None = ORIGIN,
-        application: Any = application,
+        application: Any = sockets,
         **more: str,
     ) -> None:
         self._application = application

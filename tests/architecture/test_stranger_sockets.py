@@ -26,7 +26,7 @@ from accounts.live.socket import Socket
 from accounts.models import Organization
 from governance import health
 from instances.models import Instance
-from spotopt import asgi, sockets
+from spotopt import sockets
 from tests.architecture.addresses import Route, Unswept
 from tests.architecture.test_stranger import MARK, alices_world
 from tests.factories import a_program, a_run, an_account, an_instance, charlie, southwind
@@ -231,6 +231,8 @@ def test_to_a_stranger_every_socket_sounds_as_if_alice_did_not_exist():
 
 
 def test_no_socket_is_served_that_the_sweep_does_not_know():
+    from spotopt import asgi  # it begins to listen for news, which needs a database
+
     served = asgi.application.application_mapping["websocket"]
     assert served is sockets.sockets
     assert routes_of(served) == sockets.routes
