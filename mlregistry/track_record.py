@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
 import numpy as np
 from django.db.models import Count, Q, QuerySet
@@ -85,8 +87,24 @@ def judged(version: ModelVersion, caller: Caller, *, since: datetime | None = No
     """The figures alone."""
     rows = predictions_of(version, caller)
     rows = rows.filter(created_at__gte=since) if since else rows
+    return _accuracy(list(_newest_labelled(rows).values_list("outcome", "probability")[:MOST_JUDGED]))
+
+
+def judged_beside(a: ModelVersion, b: ModelVersion, caller: Caller) -> tuple[Accuracy, Accuracy]:
+    """The figures of two in one query."""
+    columns = ("model_id", "outcome", "probability")
+    newest = (_newest_labelled(predictions_of(each, caller)).values_list(*columns)[:MOST_JUDGED] for each in (a, b))
+    rows = list(next(newest).union(next(newest), all=True))
+    of_a, of_b = ([row[1:] for row in rows if row[0] == each.pk] for each in (a, b))
+    return _accuracy(of_a), _accuracy(of_b)
+
+
+def _newest_labelled(rows: QuerySet[Prediction]) -> QuerySet[Prediction]:
     labelled = rows.filter(outcome__in=(Outcome.INTERRUPTED, Outcome.SURVIVED), probability__isnull=False)
-    known = list(labelled.order_by("-pk").values_list("outcome", "probability")[:MOST_JUDGED])
+    return labelled.order_by("-pk")
+
+
+def _accuracy(known: Sequence[tuple[Any, ...]]) -> Accuracy:
     label = np.array([outcome == Outcome.INTERRUPTED for outcome, _ in known], dtype=bool)
     probability = np.array([probability for _, probability in known], dtype=np.float64)
     return accuracy(label, probability, MOST_PROBABLE)

@@ -102,6 +102,15 @@ _SIDE = {
     "last_decided_at": "2026-11-20T12:00:00.000000Z",
     "interruption_probability": {"n": 60, "value": 0.021, "low": 0.017, "high": 0.025},
     "savings_usd_per_month": {"n": 60, "value": "2210.40", "low": "1702.11", "high": "2718.69"},
+    "observed": {
+        "labelled": 0,
+        "interrupted": 0,
+        "share": None,
+        "low": None,
+        "high": None,
+        "predicted": None,
+        "censored": 2,
+    },
 }
 _COMPARISON = {
     "a": _SIDE,
@@ -117,6 +126,14 @@ _COMPARISON = {
             "b_decision": "STAY",
         }
     ],
+    "same_decisions": {
+        "judged": 180,
+        "agreed": 171,
+        "share": 0.95,
+        "low": 0.908,
+        "high": 0.974,
+        "gain_usd_per_month": {"n": 180, "value": "-1.35", "low": "-2.87", "high": "0.17"},
+    },
     "labelled_count": 0,
     "calibration": None,
 }

@@ -6,7 +6,7 @@ from decimal import ROUND_HALF_EVEN
 from typing import Any
 
 from django_filters import rest_framework as filters  # type: ignore[import-untyped]
-from drf_spectacular.utils import extend_schema, extend_schema_view
+from drf_spectacular.utils import extend_schema, extend_schema_field, extend_schema_view
 from rest_framework import generics, serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -14,13 +14,13 @@ from rest_framework.views import APIView
 
 from accounts.authentication import caller_of
 from accounts.domain import Environment
-from accounts.ownership import Owned, owned, owned_or_404
+from accounts.ownership import Owned, owned_or_404
 from accounts.refusals import Unusable
 from accounts.wire import Flag, Instant, Ordering, Strict, StrictFilters, UsdPerMonth
 from mlregistry.models import ModelVersion
 from pipelines.api import examples
 from pipelines.api.serializers import ExperimentSerializer, ModelNameSerializer, ReceiptSerializer
-from pipelines.comparison import MOST_DIFFERENCES, compare
+from pipelines.comparison import MOST_DIFFERENCES, Comparison, compare
 from pipelines.domain.decision import Choice
 from pipelines.experiments import UNREAD
 from pipelines.models import ExperimentLog
@@ -94,6 +94,18 @@ class UsdMeanSerializer(serializers.Serializer[Any]):
     high = UsdPerMonth(allow_null=True, rounding=ROUND_HALF_EVEN)
 
 
+class ObservedSerializer(serializers.Serializer[Any]):
+    """Of all its predictions for you: `share` of the `labelled` ones was interrupted; `predicted` is what it said."""
+
+    labelled = serializers.IntegerField(source="interrupted.judged")
+    interrupted = serializers.IntegerField(source="interrupted.agreed")
+    share = serializers.FloatField(source="interrupted.share", allow_null=True)
+    low = serializers.FloatField(source="interrupted.low", allow_null=True)
+    high = serializers.FloatField(source="interrupted.high", allow_null=True)
+    predicted = serializers.FloatField(allow_null=True)
+    censored = serializers.IntegerField(help_text="Ended otherwise before their horizon did: in no other figure")
+
+
 class SideSerializer(serializers.Serializer[Any]):
     """`decisions` and `last_decided_at` are of all that the model decided; the rest is of the shared instances."""
 
@@ -103,6 +115,7 @@ class SideSerializer(serializers.Serializer[Any]):
     switches = serializers.IntegerField()
     interruption_probability = MeanSerializer(source="probability")
     savings_usd_per_month = UsdMeanSerializer(source="saves", help_text="Staying saves nothing, and counts")
+    observed = ObservedSerializer()
 
 
 class AgreementSerializer(serializers.Serializer[Any]):
@@ -113,6 +126,32 @@ class AgreementSerializer(serializers.Serializer[Any]):
     share = serializers.FloatField(allow_null=True)
     low = serializers.FloatField(allow_null=True)
     high = serializers.FloatField(allow_null=True)
+
+
+class BesideSerializer(serializers.Serializer[Any]):
+    """Decisions that the one made and the other was asked for in shadow; the gain is of one decision, on average."""
+
+    judged = serializers.IntegerField(source="agreement.judged")
+    agreed = serializers.IntegerField(source="agreement.agreed")
+    share = serializers.FloatField(source="agreement.share", allow_null=True)
+    low = serializers.FloatField(source="agreement.low", allow_null=True)
+    high = serializers.FloatField(source="agreement.high", allow_null=True)
+    gain_usd_per_month = UsdMeanSerializer(source="gain")
+
+
+class CalibrationBinSerializer(serializers.Serializer[Any]):
+    """Predictions of about the same probability."""
+
+    predicted = serializers.FloatField()
+    observed = serializers.FloatField()
+    count = serializers.IntegerField()
+
+
+class CalibrationSerializer(serializers.Serializer[Any]):
+    """Empty for a model of which no outcome is known."""
+
+    a = CalibrationBinSerializer(many=True)
+    b = CalibrationBinSerializer(many=True)
 
 
 class DifferenceSerializer(serializers.Serializer[Any]):
@@ -134,8 +173,14 @@ class ComparisonSerializer(serializers.Serializer[Any]):
     agreement = AgreementSerializer()
     gain_usd_per_month = UsdMeanSerializer(source="gain")
     differences = DifferenceSerializer(many=True, help_text=f"At most {MOST_DIFFERENCES}")
-    labelled_count = serializers.IntegerField()
-    calibration = serializers.DictField(allow_null=True)
+    same_decisions = BesideSerializer(source="beside")
+    labelled_count = serializers.IntegerField(source="labelled", help_text="Predictions of both with a known outcome")
+    calibration = serializers.SerializerMethodField()
+
+    @extend_schema_field(CalibrationSerializer(allow_null=True))
+    def get_calibration(self, found: Comparison) -> dict[str, Any] | None:
+        sides = {"a": found.a.observed.calibration, "b": found.b.observed.calibration}
+        return dict(CalibrationSerializer(sides).data) if found.labelled else None
 
 
 class ExperimentComparison(APIView):
@@ -150,14 +195,4 @@ class ExperimentComparison(APIView):
         if wanted.validated_data["a"] == wanted.validated_data["b"]:
             raise Unusable(errors=[{"pointer": "?b", "detail": "Name another model than a."}])
         a, b = (owned_or_404(ModelVersion, caller, pk=wanted.validated_data[side]) for side in ("a", "b"))
-        found = compare(owned(ExperimentLog, caller), a, b)
-        body = {
-            "a": found.a,
-            "b": found.b,
-            "agreement": found.agreement,
-            "gain": found.gain,
-            "differences": found.differences,
-            "labelled_count": 0,  # outcomes are not gathered yet
-            "calibration": None,
-        }
-        return Response(ComparisonSerializer(body).data)
+        return Response(ComparisonSerializer(compare(caller, a, b)).data)

@@ -10,6 +10,7 @@ from accounts import lists
 from accounts.authentication import caller_of, signed_in
 from accounts.models import AwsAccount
 from accounts.ownership import owned
+from mlregistry.drawing import calibration_plot
 from mlregistry.models import ModelVersion
 from pipelines.comparison import compare
 from pipelines.experiments import COLUMNS, ComparisonForm, ExperimentsForm, as_row, listed
@@ -36,13 +37,16 @@ def comparison(request: HttpRequest) -> HttpResponse:
     caller = caller_of(request)
     models = owned(ModelVersion, caller)
     form = ComparisonForm(request.GET, models)
-    chosen = [models.defer("metadata").get(pk=form.cleaned_data[side]) for side in "ab"] if form.is_valid() else []
-    found = compare(owned(ExperimentLog, caller), *chosen) if chosen else None
+    wanted = [int(form.cleaned_data[side]) for side in "ab"] if form.is_valid() else []
+    at_hand = models.defer("metadata").in_bulk(wanted) if wanted else {}
+    chosen = [at_hand[pk] for pk in wanted]
+    found = compare(caller, *chosen) if chosen else None
     context = {
         "section": "experiments",
         "form": form,
         "found": found,
         "sides": (found.a, found.b) if found else (),
+        "plots": [(side, calibration_plot(side.observed.calibration)) for side in (found.a, found.b)] if found else (),
         "n_models": len(form.models),
     }
     return render(request, "pipelines/comparison.html", context)

@@ -6,6 +6,8 @@ from datetime import timedelta
 import pytest
 
 from accounts.domain import Scope
+from mlregistry.models import Prediction
+from pipelines.models import ShadowDecision
 from tests.factories import (
     NOW,
     a_browser,
@@ -99,7 +101,7 @@ def test_two_models_are_compared_on_the_instances_that_both_judged():
     assert found["agreement"]["judged"] == 2
     assert found["agreement"]["share"] == 0.5
     assert 0 < found["agreement"]["low"] < 0.5 < found["agreement"]["high"] < 1
-    assert found["a"] == {
+    assert {name: said for name, said in found["a"].items() if name != "observed"} == {
         "model": {"model_id": a.pk, "name": "a", "version": "1"},
         "decisions": 3,
         "last_decided_at": "2026-11-18T12:00:00.000000Z",
@@ -124,6 +126,63 @@ def test_where_nothing_is_shared_or_no_outcome_known_nothing_is_made_up():
     assert (found["labelled_count"], found["calibration"]) == (0, None)
 
 
+def beside(model, asked, **fields):
+    """A decision of the one, and what the other would have decided on the same question."""
+    made = an_experiment(model=model)
+    decided = {"decision": "SWITCH", "reason": "cheaper", "expected_savings_usd_per_month": "51.25", "latency_ms": 2.0}
+    return ShadowDecision.objects.create(
+        organization=made.organization, experiment=made, model=asked, **decided | fields
+    )
+
+
+def test_what_one_was_asked_in_shadow_beside_the_other_is_compared_whichever_decided():
+    a, b = a_model(), a_model()
+    beside(a, b)  # b saves 10.00 more
+    beside(b, a)  # a saves 10.00 more
+    beside(a, b, decision="STAY", expected_savings_usd_per_month=None)  # b saves 41.25 less
+    beside(a, b, expected_savings_usd_per_month=None)  # nobody knows
+    beside(a, a_model())
+    same = compared(a, b)["same_decisions"]
+    assert (same["judged"], same["agreed"], same["share"]) == (4, 3, 0.75)
+    assert (same["gain_usd_per_month"]["n"], same["gain_usd_per_month"]["value"]) == (3, "-13.75")
+    assert compared(b, a)["same_decisions"]["gain_usd_per_month"]["value"] == "13.75"
+    assert compared(a, b, a_browser(charlie()))["same_decisions"]["judged"] == 0
+
+
+def predicted(model, probability, outcome):
+    Prediction.objects.create(
+        organization=northwind(),
+        model=model,
+        prediction_type="spot_interruption",
+        inputs={},
+        output={},
+        probability=probability,
+        evidence="trace",
+        latency_ms=2.0,
+        horizon_seconds=3600,
+        outcome=outcome,
+    )
+
+
+def test_outcomes_are_counted_and_the_censored_ones_are_neither_right_nor_wrong():
+    a, b = a_model(), a_model()
+    for probability, outcome in ((0.4, "interrupted"), (0.2, "survived"), (0.9, "censored"), (0.9, None)):
+        predicted(a, probability, outcome)
+    found = compared(a, b)
+    seen = found["a"]["observed"]
+    assert (seen["labelled"], seen["interrupted"], seen["share"], seen["censored"]) == (2, 1, 0.5, 1)
+    assert seen["predicted"] == pytest.approx(0.3)
+    assert 0 < seen["low"] < 0.5 < seen["high"] < 1
+    assert (found["b"]["observed"]["labelled"], found["b"]["observed"]["share"]) == (0, None)
+    assert found["labelled_count"] == 2
+    assert sum(each["count"] for each in found["calibration"]["a"]) == 2
+    assert found["calibration"]["b"] == []
+    assert compared(a, b, a_browser(charlie()))["labelled_count"] == 0
+    page = a_browser(alice()).get(f"/experiments/compare/?a={a.pk}&b={b.pk}").content.decode()
+    for word in ("50.0 %", "of 2 predictions; 1 censored", 'class="plot plot-square"', "no outcomes yet"):
+        assert word in page, word
+
+
 def test_a_switch_whose_savings_are_unknown_is_left_out_and_staying_saves_nothing():
     a, b = a_model(), a_model()
     unknown, stays = an_instance(), an_instance()
@@ -146,9 +205,26 @@ def test_many_instances_are_compared_with_as_many_questions_as_few(django_assert
             instance = an_instance()
             an_experiment(instance, model=a)
             an_experiment(instance, model=b, decision="STAY")
-        with django_assert_num_queries(6):  # the key, two models, sums, counts, the rows that differ
+        for model in (a, b):
+            predicted(model, 0.1, "survived")
+        # the key, two models, sums, counts, outcomes and calibration, the rows that differ, shadows
+        with django_assert_num_queries(9):
             found = compared(a, b, program)
     assert len(found["differences"]) == 21
+
+
+def test_the_page_with_outcomes_and_differences_asks_at_most_twelve_questions(django_assert_max_num_queries):
+    a, b = a_model(), a_model()
+    beside(a, b)
+    instance = an_instance()
+    for model, decision in ((a, "SWITCH"), (b, "STAY")):
+        predicted(model, 0.1, "survived")
+        an_experiment(instance, model=model, decision=decision)
+    client = a_browser(alice())
+    address = f"/experiments/compare/?a={a.pk}&b={b.pk}"
+    client.get(address)
+    with django_assert_max_num_queries(12):
+        assert client.get(address).status_code == 200
 
 
 def test_a_comparison_never_counts_another_organizations_decisions():
