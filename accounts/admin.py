@@ -165,6 +165,7 @@ class FeedItemAdmin(ReadOnly):
 @admin.register(FeedHead)
 class FeedHeadAdmin(ReadOnly):
     list_display = ("organization", "last")
+    list_filter = ("organization",)
     search_fields = ("organization__name",)
     list_select_related = ("organization",)
 

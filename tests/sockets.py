@@ -105,7 +105,7 @@ class Open:
     async def hears_all(self, *, until: str) -> str:
         """What is sent up to what matches, or until nothing comes any more, or until it is closed, with the code."""
         told = ""
-        while not re.search(until, told) and not await self._there.receive_nothing(timeout=2):
+        while not re.search(until, told) and not await self._there.receive_nothing(timeout=PATIENCE):
             message = await self._there.receive_output(PATIENCE)
             if message["type"] == "websocket.close":
                 return f"closed with {message['code']}"

@@ -15,6 +15,7 @@ from rest_framework.views import APIView
 from accounts import tickets
 from accounts.authentication import BEARER, caller_of, requires
 from accounts.domain import Role, Scope
+from accounts.idempotency import Repeatable
 from accounts.live.door import claim_of
 from accounts.refusals import DependencyDown
 from accounts.wire import Strict
@@ -36,7 +37,7 @@ class TicketSerializer(serializers.Serializer[Any]):
     expires_in = serializers.IntegerField(help_text="Seconds")
 
 
-class WsTicket(APIView):
+class WsTicket(Repeatable, APIView):
     """A ticket for one WebSocket, within 30 seconds: for whoever has no session to open it with.
 
     Sockets: `/api/v1/ml/stream`, `/api/v1/ml/predictions/live`, `/ws/audit/`, `/ws/logs/`. Each sends JSON,
@@ -44,6 +45,8 @@ class WsTicket(APIView):
     """
 
     permission_classes = (requires(scope=Scope.READ, role=Role.VIEWER),)
+    holds_secrets = True
+    look = "A ticket is told once and lasts 30 seconds: ask for another, with another key or none."
 
     @extend_schema(
         operation_id="auth_ws_ticket",

@@ -62,7 +62,8 @@ def test_an_inventory_is_asked_for_queued_and_carried_out_region_by_region(cloud
     account = a_deployed_account(cloud)
     with django_capture_on_commit_callbacks() as queued:
         answer = a_browser(alice()).post(api(account), {}, content_type="application/json")
-    assert (answer.status_code, answer.json()["state"], len(queued)) == (202, "queued", 1)
+    # the job, and the word to whoever watches the audit log
+    assert (answer.status_code, answer.json()["state"], len(queued)) == (202, "queued", 2)
     sync_as_asked(answer.json()["sync_id"])
     said = a_browser(bob()).get(answer["Location"]).json()
     assert (said["state"], said["error"], said["requested_by"]) == ("done", "", "alice")
